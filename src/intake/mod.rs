@@ -1,0 +1,1 @@
+//! From bytes on the wire to domain records: limits, decompression, formats, scrubbing.

@@ -1,0 +1,16 @@
+//! Pushback records every push and flag change, takes in crash reports, correlates them, and says stop.
+//!
+//! Start reading at `domain`, which holds what is talked about.
+
+pub mod clock;
+pub mod domain;
+pub mod flows;
+pub mod intake;
+pub mod judge;
+pub mod ledger;
+pub mod outbound;
+pub mod store;
+pub mod story;
+pub mod timeline;
+pub mod web;
+pub mod workers;

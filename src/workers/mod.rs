@@ -1,0 +1,1 @@
+//! Threads that wake, call one flow, sleep, and stop cleanly.
