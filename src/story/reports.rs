@@ -37,6 +37,7 @@ pub struct Dead<'a> {
 }
 
 /// The signature of a crash by contact.
+#[cfg(test)]
 pub const CONTACT: &str = "SIGSEGV | frame_decode | conn_read";
 /// The signature of a crash for want of DNS.
 pub const UNRESOLVED: &str = "timeout | upstream_dial";
