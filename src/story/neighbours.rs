@@ -1,4 +1,5 @@
-//! The services around relay: quiet, but for an outage of upstream DNS on the day before that was nobody's push.
+//! The services around relay: quiet, but for the day before, when upstream DNS was gone for a while, which was
+//! nobody's push, and sync tried a release that killed itself and took it back.
 
 use super::{
     dice::Dice,
@@ -20,6 +21,20 @@ struct Neighbour {
     /// The length of its exposure windows, minutes.
     window: i64,
 }
+
+/// A release and how much of it runs.
+#[derive(Debug, PartialEq)]
+struct Running {
+    release: &'static str,
+    instances: u64,
+    /// The number of its first host; the others follow.
+    first_host: u64,
+    /// When its first instance came up.
+    since: Time,
+}
+
+/// Deaths of an instance of s64, which cannot merge what s63 wrote, per million hours.
+const UNMERGEABLE: u64 = 5_000_000;
 
 /// Whether upstream DNS is gone: 2 March, 14:20 to 15:02.
 pub fn dns_is_gone(at: Time) -> bool {
@@ -45,9 +60,9 @@ fn neighbours() -> Vec<Neighbour> {
             window: 15,
         },
         one("chat", "c31", 24, 4_000, 30),
-        one("sync", "s63", 18, 4_000, 30),
         one("billing", "r409", BILLING, 8_000, 5),
         one("web", "w88", 30, 6_000, 15),
+        one("sync", "s63", 120, 3_000, 10),
     ]
 }
 
@@ -68,7 +83,7 @@ pub fn records(dice: &mut Dice) -> Vec<Record> {
 fn live(dice: &mut Dice, neighbour: &Neighbour, cell: &str, instances: u64, records: &mut Vec<Record>) {
     for minute in 0..(script::end() - script::start()).num_minutes() {
         let at = script::start() + time::minutes(minute);
-        for (release, running) in running(neighbour, instances, at) {
+        for Running { release, instances: running, first_host, since } in running(neighbour, instances, at) {
             if minute % neighbour.window == 0 {
                 let length = (script::end() - at).num_minutes().min(neighbour.window);
                 records.push(exposure(dice, neighbour.service, release, cell, at, length, running));
@@ -79,10 +94,13 @@ fn live(dice: &mut Dice, neighbour: &Neighbour, cell: &str, instances: u64, reco
                 if neighbour.needs_dns && dns_is_gone(at) {
                     deaths.push((Death::Unresolved, WITHOUT_DNS));
                 }
+                if release == "s64" {
+                    deaths.push((Death::Unmergeable, UNMERGEABLE));
+                }
                 for (death, rate) in deaths {
                     if dice.happens_in_a_second(rate * running) {
-                        let host = format!("{}-{:03}", neighbour.service, dice.below(instances) + 1);
-                        let uptime = dice.between(600, 200_000);
+                        let host = host(neighbour.service, cell, first_host + dice.below(running));
+                        let uptime = dice.between(1, (at - since).num_seconds().clamp(1, 200_000));
                         let dead = Dead { service: neighbour.service, release, cell, host, at, uptime };
                         records.push(Record::Crash(report(dice, dead, death)));
                     }
@@ -92,18 +110,32 @@ fn live(dice: &mut Dice, neighbour: &Neighbour, cell: &str, instances: u64, reco
     }
 }
 
-/// Which releases run in this minute, and on how many instances. Billing takes its steps at once, at whole windows.
-fn running(neighbour: &Neighbour, instances: u64, at: Time) -> Vec<(&'static str, u64)> {
-    let new = match neighbour.service {
+/// The name of a host, unique among its service's cells.
+fn host(service: &str, cell: &str, number: u64) -> String {
+    match cell {
+        DEFAULT_CELL => format!("{service}-{:03}", number + 1),
+        cell => format!("{service}-{cell}-{:03}", number + 1),
+    }
+}
+
+/// Which releases run in this minute, the new one last. Pushes here take their steps at once, at whole windows.
+fn running(neighbour: &Neighbour, instances: u64, at: Time) -> Vec<Running> {
+    let (release, began, new) = match neighbour.service {
         "billing" => {
-            script::billing_steps().iter().filter(|(_, step, _)| at >= *step).map(|(_, _, new)| u64::from(*new)).max()
+            let steps = script::billing_steps();
+            let taken = steps.iter().filter(|(_, step, _)| at >= *step).map(|(_, _, new)| u64::from(*new)).max();
+            ("r410", steps[0].1, taken.unwrap_or(0))
         }
-        _ => None,
+        "sync" => {
+            let (began, taken_back) = script::sync_64();
+            ("s64", began, if (began..taken_back).contains(&at) { 2 } else { 0 })
+        }
+        _ => ("", script::start(), 0),
     };
-    let new = new.unwrap_or(0);
-    let mut running = vec![(neighbour.release, instances - new), ("r410", new)];
-    running.retain(|(_, instances)| *instances > 0);
-    running
+    let long_ago = script::start() - time::minutes(20 * 24 * 60);
+    let old = Running { release: neighbour.release, instances: instances - new, first_host: new, since: long_ago };
+    let new = Running { release, instances: new, first_host: 0, since: began };
+    [old, new].into_iter().filter(|running| running.instances > 0).collect()
 }
 
 #[cfg(test)]
@@ -114,8 +146,10 @@ mod tests {
     fn billing_runs_its_new_release_as_its_steps_say() {
         let neighbours = neighbours();
         let billing = neighbours.iter().find(|one| one.service == "billing").expect("there is billing");
-        assert_eq!(running(billing, BILLING, march(3, 0, 34)), [("r409", 40)]);
-        assert_eq!(running(billing, BILLING, march(3, 1, 30)), [("r409", 36), ("r410", 4)]);
-        assert_eq!(running(billing, BILLING, march(3, 3, 30)), [("r410", 40)]);
+        let at =
+            |at| running(billing, BILLING, at).into_iter().map(|it| (it.release, it.instances)).collect::<Vec<_>>();
+        assert_eq!(at(march(3, 0, 34)), [("r409", 40)]);
+        assert_eq!(at(march(3, 1, 30)), [("r409", 36), ("r410", 4)]);
+        assert_eq!(at(march(3, 3, 30)), [("r410", 40)]);
     }
 }

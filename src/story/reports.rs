@@ -16,6 +16,8 @@ pub enum Death {
     Ordinary,
     /// Because upstream DNS was gone.
     Unresolved,
+    /// Because of a fault of its own in a new release of sync.
+    Unmergeable,
     /// Because a peer of the other release sent it a frame that it could not read.
     Contact,
 }
@@ -50,6 +52,7 @@ pub fn report(dice: &mut Dice, dead: Dead<'_>, death: Death) -> Crash {
     let (given, exception) = match death {
         Death::Ordinary => ordinary(dice, dead.service),
         Death::Unresolved => (Some(UNRESOLVED.to_owned()), None),
+        Death::Unmergeable => (None, Some(unmergeable_clock())),
         Death::Contact => (None, Some(unreadable_frame(dice))),
     };
     let computed = exception.as_ref().map(signature::of);
@@ -119,6 +122,18 @@ fn timer_wheel() -> Exception {
             frame("event_loop", "relay", Some(("event_loop.rs", 130)), true),
             frame("timer_wheel_advance", "relay", Some(("timer.rs", 57)), true),
             frame("abort", "libc", None, false),
+        ],
+    }
+}
+
+fn unmergeable_clock() -> Exception {
+    Exception {
+        kind: Some("panic".into()),
+        value: Some("clock without an origin".into()),
+        frames: vec![
+            frame("apply_change", "sync", Some(("apply.rs", 77)), true),
+            frame("merge_clock", "sync", Some(("clock.rs", 23)), true),
+            frame("panic_fmt", "core", None, false),
         ],
     }
 }

@@ -59,9 +59,15 @@ pub fn billing_steps() -> [(u8, Time, u16); 4] {
     [(1, march(3, 0, 35), 1), (10, march(3, 1, 30), 4), (50, march(3, 2, 30), 20), (100, march(3, 3, 30), 40)]
 }
 
+/// When sync-64 took its only step, to 1 % (two instances), and when it was taken back.
+pub fn sync_64() -> (Time, Time) {
+    (march(2, 18, 50), march(2, 19, 20))
+}
+
 const DANA: &str = "dana@example.com";
 const SAM: &str = "sam@example.com";
 const KIM: &str = "kim@example.com";
+const JO: &str = "jo@example.com";
 
 /// Everything that somebody declares, does or says.
 pub fn deeds() -> Vec<Record> {
@@ -69,6 +75,7 @@ pub fn deeds() -> Vec<Record> {
     deeds.extend(relay_118());
     deeds.extend(billing_77());
     deeds.extend(blue_buttons());
+    deeds.extend(sync_64_records());
     deeds.push(note(march(3, 4, 31) + time::seconds(20), "Only the A instances are crashing. B looks clean."));
     deeds.push(note(march(3, 6, 52) + time::seconds(48), "A is gone, crashes stopped. Calling it done."));
     deeds
@@ -91,7 +98,7 @@ fn services() -> Vec<Record> {
         declare("relay", "Relay", "transport", DANA, &["edge", "chat", "sync"]),
         declare("edge", "Edge", "edge", "lee@example.com", &["relay"]),
         declare("chat", "Chat", "chat", "ana@example.com", &["relay"]),
-        declare("sync", "Sync", "sync", "jo@example.com", &["relay"]),
+        declare("sync", "Sync", "sync", JO, &["relay"]),
         declare("billing", "Billing", "billing", SAM, &[]),
         declare("web", "Web", "web", KIM, &[]),
     ]
@@ -182,6 +189,40 @@ fn billing_77() -> Vec<Record> {
     );
     records.push(step("billing-77", march(3, 4, 15), SAM, Action::Complete, None, None));
     records
+}
+
+/// A push on the day before that harmed itself, was seen to, and was taken back within half an hour.
+fn sync_64_records() -> Vec<Record> {
+    let begun = march(2, 18, 41) + time::seconds(15);
+    let (step_at, back_at) = sync_64();
+    vec![
+        Record::PushStarted(PushStarted {
+            push: "sync-64".into(),
+            service: "sync".into(),
+            environment: DEFAULT_ENVIRONMENT.into(),
+            release: "s64".into(),
+            previous: Some("s63".into()),
+            at: begun,
+            received_at: begun,
+            actor: JO.into(),
+            purpose: Some("Merge edits without asking the server for the order".into()),
+            kind: PushKind::Deploy,
+            features: vec![feature("local merge", None)],
+            commit: None,
+            url: None,
+            plan: stages(&[1, 10, 50, 100], 60),
+            extra: Map::new(),
+        }),
+        step("sync-64", step_at, JO, Action::Advance, Some(1), None),
+        step(
+            "sync-64",
+            back_at,
+            JO,
+            Action::RollBack,
+            Some(0),
+            Some("s64 panics on what s63 wrote. Back until it reads both."),
+        ),
+    ]
 }
 
 /// A flag that is turned in the middle of it all and has nothing to do with it.

@@ -112,6 +112,20 @@ fn about_a_third_of_the_crashes_by_contact_know_their_peer() {
     assert!((0.2..0.5).contains(&share), "{share}");
 }
 
+#[test]
+fn sync_64_harmed_itself_only_and_only_while_it_ran() {
+    let records = generate();
+    let (of_s64, others): (Vec<&Crash>, Vec<&Crash>) =
+        crashes(&records).into_iter().partition(|crash| crash.release.as_deref() == Some("s64"));
+    assert!((3..=9).contains(&of_s64.len()), "{}", of_s64.len());
+    for crash in of_s64 {
+        assert_eq!(crash.signature, "panic | merge_clock | apply_change");
+        assert!(crash.at >= march(2, 18, 50) && crash.at < march(2, 19, 20), "{}", crash.at);
+        assert!(["sync-001", "sync-002"].contains(&crash.host.as_deref().unwrap_or("")), "{:?}", crash.host);
+    }
+    assert!(others.iter().all(|crash| !crash.signature.contains("merge_clock")));
+}
+
 /// Run with `--nocapture` to read the story at a glance.
 #[test]
 fn the_story_at_a_glance() {
