@@ -1,0 +1,132 @@
+//! Tolerant reading of fields that come in several shapes. Which fields there are is known by the formats.
+
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// What stands under the first of these names that is there and not null.
+pub fn under<'a>(fields: &'a Map<String, Value>, names: &[&str]) -> &'a Value {
+    names.iter().filter_map(|name| fields.get(*name)).find(|value| !value.is_null()).unwrap_or(&Value::Null)
+}
+
+/// A scalar as text; nothing for null, an empty text, a list or an object.
+pub fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(Cow::Borrowed),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Bool(truth) => Some(Cow::Borrowed(if *truth { "true" } else { "false" })),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A scalar as text, or a list or an object as its JSON.
+pub fn text_or_json(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Array(_) | Value::Object(_) => Some(Cow::Owned(value.to_string())),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => text(value),
+    }
+}
+
+/// The text under a name.
+pub fn text_under<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<Cow<'a, str>> {
+    text(under(fields, &[name]))
+}
+
+/// A whole number, also where it is written as text or with a fraction of zero.
+pub fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number
+            .as_i64()
+            .or_else(|| number.as_f64().filter(|it| it.fract() == 0.0 && it.abs() < 9e15).map(|it| it as i64)),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A truth, also where it is written as text.
+pub fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) => text.trim().to_ascii_lowercase().parse().ok(),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A list in any of its shapes: `{"values": […]}`, a bare list, a single object, or nothing.
+pub fn list(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values,
+        Value::Object(fields) => match fields.get("values") {
+            Some(Value::Array(values)) => values,
+            Some(single @ Value::Object(_)) => std::slice::from_ref(single),
+            Some(_) => &[],
+            None if fields.is_empty() => &[],
+            None => std::slice::from_ref(value),
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => &[],
+    }
+}
+
+/// Pairs in any of their shapes: an object, a list of pairs, or a list of `{key, value}`.
+pub fn pairs(value: &Value) -> Vec<(String, String)> {
+    let owned = |key: &Value, value: &Value| Some((text(key)?.into_owned(), text(value)?.into_owned()));
+    let pair = |item: &Value| match item {
+        Value::Array(pair) => owned(pair.first()?, pair.get(1)?),
+        Value::Object(fields) => owned(fields.get("key")?, fields.get("value")?),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    };
+    match value {
+        Value::Object(fields) => {
+            fields.iter().filter_map(|(key, value)| Some((key.trim().to_owned(), text(value)?.into_owned()))).collect()
+        }
+        Value::Array(items) => items.iter().filter_map(pair).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// The fields of an object; none where it is something else.
+pub fn object(value: &Value) -> &Map<String, Value> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    value.as_object().unwrap_or(&NONE)
+}
+
+/// An id of 32 hexadecimal digits, with or without hyphens and in any case, as 32 lower-case digits.
+pub fn id(value: &Value) -> Option<String> {
+    let id: String = value.as_str()?.trim().chars().filter(|it| *it != '-').collect::<String>().to_ascii_lowercase();
+    let fits = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
+    fits.then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_is_found_in_each_of_its_shapes() {
+        for value in [json!({"values": [{"a": 1}]}), json!([{"a": 1}]), json!({"a": 1}), json!({"values": {"a": 1}})] {
+            assert_eq!(list(&value), [json!({"a": 1})], "{value}");
+        }
+        for value in [json!(null), json!({}), json!({"values": null}), json!("x"), json!([])] {
+            assert!(list(&value).is_empty(), "{value}");
+        }
+    }
+
+    #[test]
+    fn pairs_are_found_in_each_of_their_shapes() {
+        for value in [json!({"a": 1, "b": null}), json!([["a", 1], ["b"], null]), json!([{"key": "a", "value": 1}, {}])]
+        {
+            assert_eq!(pairs(&value), [("a".into(), "1".into())], "{value}");
+        }
+    }
+
+    #[test]
+    fn an_id_loses_its_hyphens_and_nonsense_is_none() {
+        assert_eq!(
+            id(&json!("5869BD35-842c-430d-85a3-a25a1600bca9")).as_deref(),
+            Some("5869bd35842c430d85a3a25a1600bca9")
+        );
+        for value in [json!("5869"), json!(null), json!("0".repeat(32)), json!("g".repeat(32))] {
+            assert_eq!(id(&value), None);
+        }
+    }
+}
