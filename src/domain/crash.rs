@@ -74,3 +74,31 @@ pub struct Crash {
     /// Fields of the sender that we do not know.
     pub extra: Map<String, Value>,
 }
+
+/// What a report stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportKind {
+    /// The program died, or nobody caught the error. Only these are judged.
+    Crash,
+    /// The error was caught. Counted apart.
+    Handled,
+    /// Words, no error. Counted apart.
+    Message,
+}
+
+impl ReportKind {
+    /// The word in databases.
+    pub fn word(self) -> &'static str {
+        match self {
+            ReportKind::Crash => "crash",
+            ReportKind::Handled => "handled",
+            ReportKind::Message => "message",
+        }
+    }
+
+    /// Reads the word of a database.
+    pub fn parse(word: &str) -> Option<ReportKind> {
+        [ReportKind::Crash, ReportKind::Handled, ReportKind::Message].into_iter().find(|kind| kind.word() == word)
+    }
+}

@@ -7,6 +7,7 @@ pub mod crash;
 pub mod exposure;
 pub mod finding;
 pub mod flag;
+pub mod incident;
 pub mod note;
 pub mod percent;
 pub mod push;

@@ -1,1 +1,3 @@
 //! How others are told.
+
+pub mod text;

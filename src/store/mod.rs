@@ -1,1 +1,35 @@
-//! The only folder that knows SQL.
+//! The only folder that knows SQL: connections, transactions, the schema, and one file per table family.
+//!
+//! Reads take a [`Read`], writes a [`Tx`] that only [`Store::write`] makes. Everything here blocks; async code calls it
+//! from a thread that may wait.
+
+mod connect;
+mod error;
+mod ledger;
+pub mod schema;
+mod tx;
+
+pub mod accounts;
+pub mod changes;
+pub mod findings;
+pub mod incidents;
+pub mod outcomes;
+pub mod people;
+pub mod services;
+pub mod telemetry;
+
+pub use connect::{Backend, Db, redact};
+pub use error::{StoreError, Transient};
+pub use ledger::Actor;
+pub use tx::{Read, Store, Tx};
+
+/// Runs the same query body on whichever engine the connection is: written once, type-checked for each.
+macro_rules! on_each {
+    ($db:expr, $c:ident => $body:expr) => {
+        match &mut *$db {
+            $crate::store::Db::Sqlite($c) => $body,
+            $crate::store::Db::Postgres($c) => $body,
+        }
+    };
+}
+pub(crate) use on_each;

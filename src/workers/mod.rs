@@ -1,1 +1,4 @@
 //! Threads that wake, call one flow, sleep, and stop cleanly.
+
+pub mod commit_telemetry;
+pub mod judge_live;

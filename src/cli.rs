@@ -1,0 +1,380 @@
+//! The command line: what can be said to the program, and which part of it does that.
+
+use crate::{
+    clock::Clock,
+    config::{Config, DEFAULT_DATABASE, DEFAULT_LISTEN},
+    demo,
+    domain::{
+        Record,
+        access::{Role, Scope},
+    },
+    flows::{self, administer, export_history, import_history},
+    judge,
+    ledger::Verifier,
+    serve::{Application, first_link},
+    store::{Actor, Store},
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{
+    fs::File,
+    io::{self, BufReader, Read, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// Records every push and flag change, takes in crash reports, and says who is being harmed by whom while it can still be
+/// stopped. Without a command, serves an installation.
+#[derive(Parser)]
+#[command(name = "pushback", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct Settings {
+    /// Where to listen
+    #[arg(long, global = true, env = "PUSHBACK_LISTEN", default_value = DEFAULT_LISTEN)]
+    listen: SocketAddr,
+    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long, global = true, env = "PUSHBACK_DATABASE_URL", default_value = DEFAULT_DATABASE, hide_env_values = true)]
+    database: String,
+    /// The address that people and programs reach the server by, if it is not the one it listens on
+    #[arg(long, global = true, env = "PUSHBACK_BASE_URL")]
+    base_url: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve an installation (the same as no command)
+    Serve,
+    /// Serve the told story from a database that is thrown away
+    Demo,
+    /// Load a history file into the database: all of it, or nothing
+    Import {
+        /// The file, one record per line; - for standard input
+        file: PathBuf,
+    },
+    /// Write everything that was recorded as a history file
+    Export {
+        /// The file to write; standard output if none is named
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+    /// Judge a history file, using at each moment only what had arrived by then
+    Replay {
+        /// The file, one record per line; - for standard input
+        file: PathBuf,
+        /// How to print what was found
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Do what an administrator does on a page, on the database directly
+    Admin {
+        #[command(subcommand)]
+        what: Admin,
+    },
+    /// Check the ledger: every entry, every payload, the whole tree
+    Ledger {
+        #[command(subcommand)]
+        what: Ledger,
+    },
+    /// Write the told story's history file to standard output
+    #[command(hide = true)]
+    Story,
+    #[command(flatten)]
+    Client(crate::client::Command),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Json,
+    Text,
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// People
+    User {
+        #[command(subcommand)]
+        what: AdminUser,
+    },
+    /// Services
+    Service {
+        #[command(subcommand)]
+        what: AdminService,
+    },
+    /// Tokens for programs
+    Token {
+        #[command(subcommand)]
+        what: AdminToken,
+    },
+}
+
+#[derive(Subcommand)]
+enum AdminUser {
+    /// Add a person; prints the address
+    Add {
+        /// The e-mail address, which is also the name that this person acts under
+        email: String,
+        /// viewer, member, auditor or administrator
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// Read the password from standard input, its first line
+        #[arg(long)]
+        password_stdin: bool,
+        /// The name for people
+        #[arg(long)]
+        name: Option<String>,
+        /// The team
+        #[arg(long)]
+        team: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum AdminService {
+    /// Add a service; prints the DSN that its crash clients send to
+    Add {
+        /// The service's short name
+        slug: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum AdminToken {
+    /// Make a token; prints it, once
+    Create {
+        /// Who or what will use it
+        name: String,
+        /// What it may be used for: read, push, ingest, admin; may be given several times
+        #[arg(long = "scope", required = true, value_parser = scope)]
+        scopes: Vec<Scope>,
+        /// After how many days it ends; never if none are named
+        #[arg(long)]
+        days: Option<i64>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Ledger {
+    /// Read the whole ledger and find every kind of tampering; ends with 1 where it finds any
+    Verify,
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    Role::parse(word).ok_or_else(|| "one of viewer, member, auditor, administrator is expected".into())
+}
+
+fn scope(word: &str) -> Result<Scope, String> {
+    Scope::parse(word).ok_or_else(|| "one of read, push, ingest, admin is expected".into())
+}
+
+/// Why a command did not do what it should: a sentence.
+pub struct Failure(pub String);
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure(error.to_string())
+    }
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match command(cli) {
+        Ok(code) => code,
+        Err(Failure(message)) => {
+            eprintln!("pushback: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(cli: Cli) -> Result<ExitCode, Failure> {
+    let settings = cli.settings;
+    match cli.command {
+        None | Some(Command::Serve) => serve(&settings)?,
+        Some(Command::Demo) => demo::run(settings.listen, settings.base_url)?,
+        Some(Command::Import { file }) => import(&settings, &file)?,
+        Some(Command::Export { output }) => export(&settings, output)?,
+        Some(Command::Replay { file, format }) => replay(&file, format)?,
+        Some(Command::Admin { what }) => admin(&settings, what)?,
+        Some(Command::Ledger { what: Ledger::Verify }) => return verify(&settings),
+        Some(Command::Story) => io::stdout().write_all(crate::story::TOLD.as_bytes())?,
+        Some(Command::Client(command)) => return command.run(),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where log lines go: standard error; `PUSHBACK_LOG` says how much, `PUSHBACK_LOG_FORMAT=json` how.
+pub fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PUSHBACK_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,pushback=info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if std::env::var("PUSHBACK_LOG_FORMAT").is_ok_and(|form| form == "json") {
+        lines.json().init();
+    } else {
+        lines.with_target(false).init();
+    }
+}
+
+fn serve(settings: &Settings) -> Result<(), Failure> {
+    start_log();
+    let store = Store::open(&settings.database)?;
+    let config = Config {
+        listen: settings.listen,
+        database: settings.database.clone(),
+        base_url: settings.base_url.clone(),
+        demo: false,
+    };
+    actix_web::rt::System::new().block_on(async move {
+        let application = Application::build(&config, store, Clock::system())?;
+        println!("Pushback listens on {}", application.app.base_url);
+        if let Some(link) = first_link(&application.app)? {
+            println!(
+                "\nNobody can sign in yet. Open this link, once, to become the first administrator:\n\n  {link}\n"
+            );
+            println!(
+                "What comes next, on the page that greets you: name a service, give its DSN to your crash client,"
+            );
+            println!("record a push. The link holds for 72 hours; start the server again for a new one.");
+        }
+        application.run().await?;
+        Ok(())
+    })
+}
+
+fn open(file: &PathBuf) -> Result<Box<dyn Read>, Failure> {
+    if file.as_os_str() == "-" {
+        return Ok(Box::new(io::stdin()));
+    }
+    match File::open(file) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(error) => Err(Failure(format!("{} cannot be read: {error}", file.display()))),
+    }
+}
+
+fn history(file: &PathBuf) -> Result<Vec<Record>, Failure> {
+    import_history::read_history(BufReader::new(open(file)?)).map_err(|error| match error {
+        flows::Error::Refused(reasons) => {
+            Failure(format!("{} was not taken:\n  {}", file.display(), reasons.join("\n  ")))
+        }
+        other => Failure(other.to_string()),
+    })
+}
+
+fn import(settings: &Settings, file: &PathBuf) -> Result<(), Failure> {
+    let records = history(file)?;
+    let store = Store::open(&settings.database)?;
+    let done = import_history::import_history(&store, &Actor::console(), records, Clock::system().now())?;
+    println!("{} lines: {} new, {} known already.", done.lines, done.new, done.repeats);
+    Ok(())
+}
+
+fn export(settings: &Settings, output: Option<PathBuf>) -> Result<(), Failure> {
+    let store = Store::open(&settings.database)?;
+    let lines = export_history::to_lines(&export_history::all_records(&store)?);
+    match output {
+        None => io::stdout().write_all(lines.as_bytes())?,
+        Some(file) => std::fs::write(&file, lines)
+            .map_err(|error| Failure(format!("{} cannot be written: {error}", file.display())))?,
+    }
+    Ok(())
+}
+
+fn replay(file: &PathBuf, format: Format) -> Result<(), Failure> {
+    let findings = judge::replay(history(file)?);
+    let text = match format {
+        Format::Json => serde_json::to_string_pretty(&findings)?,
+        Format::Text => crate::outbound::text::findings(&findings),
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+fn admin(settings: &Settings, what: Admin) -> Result<(), Failure> {
+    let store = Store::open(&settings.database)?;
+    let (by, now) = (Actor::console(), Clock::system().now());
+    match what {
+        Admin::User { what: AdminUser::Add { email, role, password_stdin, name, team } } => {
+            let password = if password_stdin {
+                let mut line = String::new();
+                io::stdin().read_line(&mut line)?;
+                Some(line.trim_end_matches(['\r', '\n']).to_owned())
+            } else {
+                None
+            };
+            let person = administer::add_person(
+                &store,
+                &by,
+                &email,
+                name.as_deref(),
+                team.as_deref(),
+                role,
+                password.as_deref(),
+                now,
+            )?;
+            println!("{}", person.email);
+        }
+        Admin::Service { what: AdminService::Add { slug } } => {
+            let service = administer::add_service(&store, &by, &slug, now)?;
+            let base = settings.base_url.clone().unwrap_or_else(|| format!("http://{}", settings.listen));
+            println!("{}", administer::dsn(base.trim_end_matches('/'), &service));
+        }
+        Admin::Token { what: AdminToken::Create { name, scopes, days } } => {
+            let (_, secret) = administer::create_token(&store, &by, "console", &name, &scopes, days, now)?;
+            println!("{secret}");
+        }
+    }
+    Ok(())
+}
+
+fn verify(settings: &Settings) -> Result<ExitCode, Failure> {
+    /// Entries read at once.
+    const PAGE: i64 = 1000;
+    let store = Store::open(&settings.database)?;
+    let mut verifier = Verifier::new(&[]).map_err(|tampered| Failure(tampered.to_string()))?;
+    let mut next = 0;
+    let head = store.read::<_, flows::Error>(|read| Ok(read.ledger_head()?))?;
+    loop {
+        let entries = store.read::<_, flows::Error>(|read| Ok(read.ledger_entries(next, PAGE)?))?;
+        for entry in &entries {
+            if let Err(tampered) = verifier.observe(entry) {
+                println!("TAMPERED: {tampered}");
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        match entries.last() {
+            Some(last) => next = last.entry.seq + 1,
+            None => break,
+        }
+    }
+    let verified = match verifier.finish() {
+        Ok(verified) => verified,
+        Err(tampered) => {
+            println!("TAMPERED: {tampered}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let (size, root) = head.map_or((0, verified.root.to_vec()), |(size, root, _)| (size, root));
+    if u64::try_from(size) != Ok(verified.size) || root != verified.root {
+        println!(
+            "TAMPERED: the head names {size} entries with another root than the {} entries that are there",
+            verified.size
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    println!(
+        "{} entries, root {}, {} payloads erased. Nothing was changed.",
+        verified.size,
+        crate::secret::hex(&verified.root),
+        verified.erased
+    );
+    Ok(ExitCode::SUCCESS)
+}

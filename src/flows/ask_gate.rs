@@ -1,0 +1,88 @@
+//! Asking the gate: may this push go on? What the judge says, and what people said, on the record.
+
+use super::Error;
+use crate::{
+    domain::{
+        Time,
+        finding::{Decision, GateAnswer},
+        push::PushState,
+        time,
+    },
+    judge::Judge,
+    secret,
+    store::{
+        Actor, Store,
+        changes::{GateAsked, Hold, Push},
+    },
+};
+use serde_json::json;
+
+/// The gate's answer now, without writing anything down.
+pub fn answer(judge: &Judge, push: &Push, holds: &[Hold], now: Time) -> GateAnswer {
+    let id = &push.started.push;
+    let mut answer = judge.gate(id, now).unwrap_or_else(|| GateAnswer {
+        push: id.clone(),
+        at: now,
+        decision: Decision::Hold,
+        reasons: vec!["Nothing has been read of this push yet; ask again in a few seconds.".into()],
+    });
+    let mut say = |decision: Decision, reason: String| {
+        answer.decision = answer.decision.max(decision);
+        answer.reasons.push(reason);
+    };
+    for hold in holds.iter().filter(|hold| hold.in_force_at(now)) {
+        say(Decision::Hold, format!("Hold by {}, {} UTC: “{}”", hold.actor, hold.at.format("%H:%M"), hold.reason));
+    }
+    if let Some(bad) = &push.bad {
+        say(Decision::Stop, format!("{} was marked as bad by {}: “{}”", push.started.release, bad.actor, bad.reason));
+    }
+    if let Some(left) = bake_left(push, now) {
+        let until = now + left;
+        let minutes = left.num_seconds().div_euclid(60) + 1;
+        say(Decision::Hold, format!("This step bakes until {} UTC. {minutes} minutes left.", until.format("%H:%M")));
+    }
+    match push.standing.state {
+        PushState::Paused => say(Decision::Hold, "This push is paused; resume it first.".into()),
+        PushState::Stopped => say(Decision::Stop, "This push was stopped.".into()),
+        PushState::RolledBack => say(Decision::Stop, "This push was rolled back.".into()),
+        PushState::UnderWay | PushState::Done => {}
+    }
+    answer
+}
+
+/// How long the present stage still has to bake by the push's own plan.
+fn bake_left(push: &Push, now: Time) -> Option<chrono::TimeDelta> {
+    let since = push.standing.since?;
+    let stage = push.started.plan.iter().rev().find(|stage| stage.percent <= push.standing.percent)?;
+    let until = since + time::seconds((stage.soak_minutes? * 60.0) as i64);
+    (until > now && push.standing.percent.value() > 0.0 && push.standing.state.is_open()).then(|| until - now)
+}
+
+/// Asks the gate for a push, and keeps the question with its answer.
+pub fn ask_gate(
+    store: &Store,
+    judge: &Judge,
+    by: &Actor,
+    who: &str,
+    push: &str,
+    now: Time,
+) -> Result<GateAnswer, Error> {
+    let (known, holds) = store.read::<_, Error>(|read| {
+        let known = read.push(push)?.ok_or_else(|| Error::no("push", push))?;
+        Ok((known, read.holds_of(push)?))
+    })?;
+    let answer = answer(judge, &known, &holds, now);
+    let asked = GateAsked {
+        push: push.to_owned(),
+        at: now,
+        actor: who.to_owned(),
+        decision: answer.decision,
+        reasons: answer.reasons.clone(),
+    };
+    store.write(|tx| {
+        tx.keep_gate_answer(&secret::new_id(now), &known.started.service, &asked)?;
+        tx.record(now, "gate.ask", by, format!("push:{push}"), json!({ "who": who, "answer": answer }))?;
+        Ok::<_, Error>(())
+    })?;
+    Ok(answer)
+}

@@ -1,0 +1,132 @@
+//! Importing a history file: all of it, or nothing.
+
+use super::{
+    Error,
+    record_change::{keep_change, know_service},
+};
+use crate::{
+    domain::{Record, Time, crash::ReportKind},
+    store::{Actor, Store, Tx, changes::Kept},
+};
+use std::{
+    collections::{HashMap, HashSet},
+    io::BufRead,
+};
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Imported {
+    /// Lines of the file.
+    pub lines: usize,
+    /// Records that are kept now.
+    pub new: usize,
+    /// Records that were kept already.
+    pub repeats: usize,
+}
+
+/// The name of the setting that says how often the past was changed; the judge starts again when it moves.
+pub const HISTORY_EPOCH: &str = "history_epoch";
+
+/// Reads a history file. Any line that is not right is an error that names the line, the field and what was expected.
+pub fn read_history(source: impl BufRead) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::new();
+    let mut errors = Vec::new();
+    for (number, line) in source.lines().enumerate() {
+        let line = line.map_err(|error| Error::refused(format!("Line {}: {error}.", number + 1)))?;
+        let line = line.trim_start_matches('\u{feff}').trim();
+        if line.is_empty() {
+            continue;
+        }
+        match Record::parse(line) {
+            Ok(record) => records.push(record),
+            Err(error) => errors.push(format!("Line {}, {}: {}.", number + 1, error.field, error.expected)),
+        }
+        if errors.len() == 10 {
+            errors.push("There may be more; nothing was kept.".into());
+            break;
+        }
+    }
+    if errors.is_empty() { Ok(records) } else { Err(Error::Refused(errors)) }
+}
+
+/// Keeps a whole history in one transaction, or nothing of it.
+pub fn import_history(store: &Store, by: &Actor, mut records: Vec<Record>, now: Time) -> Result<Imported, Error> {
+    check_ids(&records)?;
+    Record::sort_by_arrival(&mut records);
+    // Steps come after the pushes that they move, whatever their times of arrival say.
+    records.sort_by_key(|record| match record {
+        Record::Service(_) => 0,
+        Record::PushStarted(_) => 1,
+        Record::PushStep(_) | Record::FlagChanged(_) | Record::Note(_) => 2,
+        Record::Exposure(_) | Record::Crash(_) => 3,
+    });
+    store.keep(|tx| {
+        let mut done = Imported { lines: records.len(), ..Imported::default() };
+        let mut known: HashSet<&str> = HashSet::new();
+        for record in &records {
+            let kept = match record {
+                Record::Exposure(it) => {
+                    first_use(tx, by, &it.service, &mut known, now)?;
+                    tx.keep_exposure(it)?
+                }
+                Record::Crash(it) => {
+                    first_use(tx, by, &it.service, &mut known, now)?;
+                    match tx.keep_crash(it, ReportKind::Crash, None)? {
+                        Kept::Different => {
+                            return Err(Error::Changed(format!(
+                                "crash “{}” is here already with other content. Nothing of this file was kept.",
+                                it.id
+                            )));
+                        }
+                        kept => kept,
+                    }
+                }
+                Record::Service(_)
+                | Record::PushStarted(_)
+                | Record::PushStep(_)
+                | Record::FlagChanged(_)
+                | Record::Note(_) => keep_change(tx, by, record, now)?,
+            };
+            match kept {
+                Kept::New => done.new += 1,
+                Kept::Repeat | Kept::Different => done.repeats += 1,
+            }
+        }
+        if done.new > 0 {
+            let epoch: i64 = tx.setting(HISTORY_EPOCH)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+            tx.set_setting(HISTORY_EPOCH, &(epoch + 1).to_string())?;
+            tx.record(now, "history.import", by, "history".into(), serde_json::json!(done))?;
+        }
+        Ok(done)
+    })
+}
+
+fn first_use<'a>(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    service: &'a str,
+    known: &mut HashSet<&'a str>,
+    now: Time,
+) -> Result<(), Error> {
+    if known.insert(service) {
+        know_service(tx, by, service, now)?;
+    }
+    Ok(())
+}
+
+/// The same id twice in one file is a repeat only with the same content.
+fn check_ids(records: &[Record]) -> Result<(), Error> {
+    let mut seen: HashMap<(&str, &str), [u8; 32]> = HashMap::new();
+    for record in records {
+        if let Some(id) = record.id() {
+            let hash = record.content_hash();
+            if *seen.entry((record.type_word(), id)).or_insert(hash) != hash {
+                return Err(Error::refused(format!(
+                    "{} “{id}” stands twice in this file with different content. Ids are unique; nothing was kept.",
+                    record.type_word()
+                )));
+            }
+        }
+    }
+    Ok(())
+}

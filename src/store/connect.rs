@@ -1,0 +1,296 @@
+//! Connections: which engine a URL names, how a connection is opened, and what is checked before it is used.
+
+use super::StoreError;
+use diesel::{
+    Connection, RunQueryDsl, SqliteConnection,
+    connection::SimpleConnection,
+    r2d2, sql_query,
+    sql_types::{BigInt, Text},
+};
+use diesel_async::{
+    AsyncPgConnection,
+    async_connection_wrapper::{AsyncConnectionWrapper, BlockOn},
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::{cell::RefCell, future::Future, path::PathBuf, sync::Arc};
+
+const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRESQL_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgresql");
+
+/// Marks a SQLite file as ours: "PUSH".
+const APPLICATION_ID: i64 = 0x5055_5348;
+
+/// The oldest SQLite without the WAL-reset race that could corrupt a database with two writers.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// A connection to one of the two engines.
+pub enum Db {
+    /// The embedded engine.
+    Sqlite(SqliteConnection),
+    /// A server.
+    Postgres(PgConnection),
+}
+
+/// A blocking connection to PostgreSQL in pure Rust.
+pub type PgConnection = AsyncConnectionWrapper<AsyncPgConnection, OwnRuntime>;
+
+/// Which engine, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A URL `postgres://…`.
+    Postgres(String),
+}
+
+impl Backend {
+    /// Reads a database URL: `sqlite:PATH`, `sqlite://PATH` or `postgres://…`. A scheme that is not known is refused.
+    pub fn parse(url: &str) -> Result<Backend, StoreError> {
+        if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+            return match path {
+                "" => Err(StoreError::Unusable(
+                    "a path is expected after sqlite:, as in sqlite:./data/pushback.sqlite3".into(),
+                )),
+                path => Ok(Backend::Sqlite(PathBuf::from(path))),
+            };
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Backend::Postgres(url.to_owned()));
+        }
+        Err(StoreError::Unusable(format!(
+            "the database URL must begin with sqlite: or postgres://, found {}",
+            redact(url)
+        )))
+    }
+
+    /// Opens a connection. `writes` is false for readers, which cannot change anything on SQLite.
+    pub(super) fn connect(&self, writes: bool) -> Result<Db, StoreError> {
+        match self {
+            Backend::Sqlite(path) => connect_sqlite(path, writes).map(Db::Sqlite),
+            Backend::Postgres(url) => connect_postgres(url).map(Db::Postgres),
+        }
+    }
+}
+
+/// A database URL without its password, for messages and logs.
+pub fn redact(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => format!("{}://…{}", &url[..scheme], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct TextRow {
+    #[diesel(sql_type = Text)]
+    value: String,
+}
+
+#[derive(diesel::QueryableByName)]
+struct NumberRow {
+    #[diesel(sql_type = BigInt)]
+    value: i64,
+}
+
+fn pragma(connection: &mut SqliteConnection, name: &str) -> Result<i64, StoreError> {
+    let row: NumberRow = sql_query(format!("select {name} as value from pragma_{name}")).get_result(connection)?;
+    Ok(row.value)
+}
+
+fn connect_sqlite(path: &std::path::Path, writes: bool) -> Result<SqliteConnection, StoreError> {
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy())
+        .map_err(|error| StoreError::Unusable(format!("{} cannot be opened: {error}", path.display())))?;
+    let foreign = |error: diesel::result::Error| match error.to_string() {
+        text if text.contains("not a database") => StoreError::Unusable(format!(
+            "{} is not an SQLite database. Name another file with --database, or move this one away",
+            path.display()
+        )),
+        text => StoreError::Unusable(format!("{} cannot be used: {text}", path.display())),
+    };
+    connection.batch_execute("pragma busy_timeout = 5000;").map_err(foreign)?;
+    let version: TextRow = sql_query("select sqlite_version() as value").get_result(&mut connection)?;
+    let mut numbers = version.value.split('.').map(|part| part.parse().unwrap_or(0));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if found < OLDEST_SQLITE {
+        return Err(StoreError::Unusable(format!(
+            "SQLite {} can corrupt a database; 3.51.3 or newer is needed",
+            version.value
+        )));
+    }
+    let owner = pragma(&mut connection, "application_id")?;
+    let tables: NumberRow =
+        sql_query("select count(*) as value from sqlite_master").get_result(&mut connection).map_err(foreign)?;
+    match owner {
+        APPLICATION_ID => {}
+        0 if tables.value == 0 => {
+            connection.batch_execute(&format!("pragma application_id = {APPLICATION_ID};")).map_err(foreign)?;
+        }
+        _ => {
+            return Err(StoreError::Unusable(format!(
+                "{} belongs to another program. Name another file with --database",
+                path.display()
+            )));
+        }
+    }
+    connection
+        .batch_execute(
+            "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off;
+             pragma cell_size_check = on; pragma secure_delete = fast; pragma mmap_size = 0; pragma wal_autocheckpoint = 1000;",
+        )
+        .map_err(foreign)?;
+    if !writes {
+        connection.batch_execute("pragma query_only = on;").map_err(foreign)?;
+    }
+    // Read back: a pragma that is misspelt or refused says nothing.
+    for (name, wanted) in [("synchronous", 2), ("foreign_keys", 1), ("query_only", i64::from(!writes))] {
+        if pragma(&mut connection, name)? != wanted {
+            return Err(StoreError::Unusable(format!(
+                "{}: pragma {name} could not be set to {wanted}",
+                path.display()
+            )));
+        }
+    }
+    Ok(connection)
+}
+
+fn connect_postgres(url: &str) -> Result<PgConnection, StoreError> {
+    let unusable =
+        |error: &dyn std::fmt::Display| StoreError::Unusable(format!("{} cannot be reached: {error}", redact(url)));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| unusable(&error))?;
+    let runtime = Arc::new(runtime);
+    let config: tokio_postgres::Config = url.parse().map_err(|error| unusable(&error))?;
+    let connection = runtime
+        .block_on(async {
+            let connect = async {
+                let (client, connection) = config.connect(tls()?).await.map_err(|error| full_text(&error))?;
+                AsyncPgConnection::try_from_client_and_connection(client, connection)
+                    .await
+                    .map_err(|error| error.to_string())
+            };
+            match tokio::time::timeout(std::time::Duration::from_secs(5), connect).await {
+                Ok(connected) => connected,
+                Err(_) => Err("no answer in 5 seconds".to_owned()),
+            }
+        })
+        .map_err(|error| unusable(&error))?;
+    HANDED_OVER.with(|slot| slot.replace(Some(runtime)));
+    let mut connection = PgConnection::from(connection);
+    connection.batch_execute("set timezone = 'UTC'; set statement_timeout = '30s'; set lock_timeout = '10s';")?;
+    Ok(connection)
+}
+
+fn full_text(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(tokio_postgres_rustls::MakeRustlsConnect::new(config))
+}
+
+thread_local! {
+    // `AsyncConnectionWrapper` asks for a runtime without saying for whom; the connection that is being wrapped must keep
+    // the one that drives it.
+    static HANDED_OVER: RefCell<Option<Arc<tokio::runtime::Runtime>>> = const { RefCell::new(None) };
+}
+
+/// The runtime that drives one PostgreSQL connection.
+pub struct OwnRuntime(Arc<tokio::runtime::Runtime>);
+
+impl BlockOn for OwnRuntime {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+
+    fn get_runtime() -> OwnRuntime {
+        OwnRuntime(
+            HANDED_OVER
+                .with(RefCell::take)
+                .expect("connect_postgres hands a runtime over before it wraps a connection"),
+        )
+    }
+}
+
+/// Brings the database to the newest schema. A database that is newer than this program is refused.
+pub(super) fn migrate(db: &mut Db) -> Result<(), StoreError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        StoreError::Unusable(format!("the database could not be brought to this version's schema: {error}"))
+    };
+    match db {
+        Db::Sqlite(c) => {
+            c.run_pending_migrations(SQLITE_MIGRATIONS).map_err(failed)?;
+        }
+        Db::Postgres(c) => {
+            c.run_pending_migrations(POSTGRESQL_MIGRATIONS).map_err(failed)?;
+            let row: TextRow = sql_query("select current_setting('synchronous_commit') as value").get_result(c)?;
+            let fsync: TextRow = sql_query("select current_setting('fsync') as value").get_result(c)?;
+            if row.value == "off" || fsync.value == "off" {
+                tracing::warn!(
+                    "this PostgreSQL runs with synchronous_commit or fsync off: acknowledged records can be lost"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes pooled connections.
+#[derive(Debug)]
+pub(super) struct Manager {
+    pub(super) backend: Backend,
+    pub(super) writes: bool,
+}
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = Db;
+    type Error = StoreError;
+
+    fn connect(&self) -> Result<Db, StoreError> {
+        self.backend.connect(self.writes)
+    }
+
+    fn is_valid(&self, db: &mut Db) -> Result<(), StoreError> {
+        match db {
+            Db::Sqlite(_) => Ok(()),
+            Db::Postgres(c) => Ok(c.batch_execute("select 1")?),
+        }
+    }
+
+    fn has_broken(&self, db: &mut Db) -> bool {
+        use diesel::connection::{TransactionManager, TransactionManagerStatus};
+        fn broken<C: Connection>(connection: &mut C) -> bool
+        where
+            C::TransactionManager: TransactionManager<C>,
+        {
+            std::thread::panicking() || C::TransactionManager::is_broken_transaction_manager(connection)
+        }
+        let _: Option<TransactionManagerStatus> = None;
+        match db {
+            Db::Sqlite(c) => broken(c),
+            Db::Postgres(c) => broken(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_scheme_is_refused_and_a_password_never_shown() {
+        assert_eq!(Backend::parse("sqlite:./x.sqlite3").expect("valid"), Backend::Sqlite("./x.sqlite3".into()));
+        assert!(Backend::parse("sqlite:").is_err());
+        let error = Backend::parse("mysql://root:hunter2@db/x").expect_err("unknown").to_string();
+        assert!(error.contains("mysql://…@db/x") && !error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,234 @@
+//! Transactions: the handle that reads, the handle that writes, and who may make one.
+
+use super::{
+    Backend, Db, StoreError, Transient,
+    connect::{Manager, migrate},
+    ledger,
+};
+use diesel::{
+    Connection,
+    connection::{AnsiTransactionManager, TransactionManager},
+    r2d2::Pool,
+    result::Error as Diesel,
+};
+use std::{sync::Arc, time::Duration};
+
+/// A database, with its pools of connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Backend,
+    writers: Pool<Manager>,
+    readers: Pool<Manager>,
+    origin: Arc<str>,
+}
+
+/// A handle that can only read.
+pub struct Read<'a> {
+    pub(super) db: &'a mut Db,
+}
+
+/// A handle that can write, inside one transaction.
+pub struct Tx<'a> {
+    pub(super) read: Read<'a>,
+    pub(super) entries: Vec<ledger::Pending>,
+}
+
+impl<'a> std::ops::Deref for Tx<'a> {
+    type Target = Read<'a>;
+
+    fn deref(&self) -> &Read<'a> {
+        &self.read
+    }
+}
+
+impl<'a> std::ops::DerefMut for Tx<'a> {
+    fn deref_mut(&mut self) -> &mut Read<'a> {
+        &mut self.read
+    }
+}
+
+/// How a transaction can fail: by the engine, or because the caller changed its mind.
+enum Failed<E> {
+    Engine(Diesel),
+    Caller(E),
+}
+
+impl<E: Transient> Failed<E> {
+    fn is_transient(&self) -> bool {
+        match self {
+            Failed::Engine(error) => StoreError::says_busy(error),
+            Failed::Caller(error) => error.is_transient(),
+        }
+    }
+}
+
+impl<E> From<Diesel> for Failed<E> {
+    fn from(error: Diesel) -> Failed<E> {
+        Failed::Engine(error)
+    }
+}
+
+/// How often a transaction is tried when others are in its way.
+const TRIES: u64 = 5;
+
+impl Store {
+    /// Opens a database by its URL, checks it, and brings it to the newest schema.
+    pub fn open(url: &str) -> Result<Store, StoreError> {
+        let backend = Backend::parse(url)?;
+        if let Backend::Sqlite(path) = &backend
+            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| StoreError::Unusable(format!("{} cannot be created: {error}", folder.display())))?;
+        }
+        migrate(&mut backend.connect(true)?)?;
+        // SQLite has one writer; a second one would only wait for the first.
+        let (writers, readers) = match &backend {
+            Backend::Sqlite(_) => (1, 4),
+            Backend::Postgres(_) => (6, 4),
+        };
+        let pool = |writes: bool, size: u32| {
+            Pool::builder()
+                .max_size(size)
+                .min_idle(Some(1))
+                .connection_timeout(Duration::from_secs(10))
+                .test_on_check_out(matches!(backend, Backend::Postgres(_)))
+                .build(Manager { backend: backend.clone(), writes })
+        };
+        Ok(Store {
+            writers: pool(true, writers)?,
+            readers: pool(false, readers)?,
+            backend,
+            origin: Arc::from("pushback"),
+        })
+    }
+
+    /// Which engine, and where.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// The name that checkpoints of this ledger carry.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Reads, in one snapshot.
+    pub fn read<T, E: From<StoreError>>(&self, body: impl FnOnce(&mut Read<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut db = self.readers.get().map_err(StoreError::from)?;
+        let body = |db: &mut Db| body(&mut Read { db });
+        settle(match &mut *db {
+            // A plain BEGIN on SQLite takes its snapshot at the first read; readers never wait for the writer.
+            Db::Sqlite(_) => snapshot(&mut db, body, "begin"),
+            Db::Postgres(_) => snapshot(&mut db, body, "begin isolation level repeatable read read only"),
+        })
+    }
+
+    /// Changes state, in one transaction that also holds the ledger entries of the change. A change without an entry is
+    /// refused and rolled back.
+    pub fn write<T, E: From<StoreError> + Transient>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.transact(|tx| {
+            let done = body(tx)?;
+            if tx.entries.is_empty() {
+                return Err(StoreError::NoLedgerEntry.into());
+            }
+            ledger::append(tx)?;
+            Ok(done)
+        })
+    }
+
+    /// Keeps what is not a change of the record: telemetry batches, sessions, sightings, what the judge says. Entries that
+    /// the body makes are appended; it need not make any.
+    pub fn keep<T, E: From<StoreError> + Transient>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.transact(|tx| {
+            let done = body(tx)?;
+            ledger::append(tx)?;
+            Ok(done)
+        })
+    }
+
+    fn transact<T, E: From<StoreError> + Transient>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut db = self.writers.get().map_err(StoreError::from)?;
+            let run = |db: &mut Db| body(&mut Tx { read: Read { db }, entries: Vec::new() });
+            let outcome = match &mut *db {
+                // A plain BEGIN that reads and then writes fails at once when another writer came between.
+                Db::Sqlite(_) => snapshot(&mut db, run, "begin immediate"),
+                Db::Postgres(_) => snapshot(&mut db, run, "begin"),
+            };
+            match outcome {
+                Err(failed) if tries < TRIES && failed.is_transient() => {
+                    std::thread::sleep(Duration::from_millis(10 * tries * tries));
+                }
+                outcome => return settle(outcome),
+            }
+        }
+    }
+}
+
+fn settle<T, E: From<StoreError>>(outcome: Result<T, Failed<E>>) -> Result<T, E> {
+    outcome.map_err(|failed| match failed {
+        Failed::Engine(error) => StoreError::from(error).into(),
+        Failed::Caller(error) => error,
+    })
+}
+
+/// Runs the body between `begin` and commit; any error rolls back.
+fn snapshot<T, E>(db: &mut Db, body: impl FnOnce(&mut Db) -> Result<T, E>, begin: &str) -> Result<T, Failed<E>> {
+    begin_on(db, begin)?;
+    match body(db) {
+        Ok(done) => {
+            commit_on(db)?;
+            Ok(done)
+        }
+        Err(error) => {
+            // The body's error is the one worth telling; a connection that cannot roll back is thrown away by the pool.
+            if let Err(rollback) = rollback_on(db) {
+                tracing::error!(error = %rollback, "a transaction could not be rolled back");
+            }
+            Err(Failed::Caller(error))
+        }
+    }
+}
+
+fn begin_on(db: &mut Db, begin: &str) -> Result<(), Diesel> {
+    match db {
+        Db::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, begin),
+        Db::Postgres(c) => {
+            <PgManager as TransactionManager<_>>::begin_transaction(c)?;
+            match begin.strip_prefix("begin ") {
+                Some(mode) => {
+                    diesel::connection::SimpleConnection::batch_execute(c, &format!("set transaction {mode}"))
+                }
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+type PgManager = <super::connect::PgConnection as Connection>::TransactionManager;
+
+fn commit_on(db: &mut Db) -> Result<(), Diesel> {
+    match db {
+        Db::Sqlite(c) => AnsiTransactionManager::commit_transaction(c),
+        Db::Postgres(c) => PgManager::commit_transaction(c),
+    }
+}
+
+fn rollback_on(db: &mut Db) -> Result<(), Diesel> {
+    match db {
+        Db::Sqlite(c) => AnsiTransactionManager::rollback_transaction(c),
+        Db::Postgres(c) => PgManager::rollback_transaction(c),
+    }
+}

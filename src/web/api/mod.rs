@@ -1,0 +1,1 @@
+//! What programs talk to: crash doors and `/api/v1`.

@@ -1,0 +1,32 @@
+//! Small things that every handler does: wait for the database, render, send on.
+
+use super::{App, WebError};
+use crate::flows::Error;
+use actix_web::{HttpResponse, http::header, web};
+
+/// Runs something that waits for the database, away from the threads that serve requests.
+pub async fn blocking<T: Send + 'static>(
+    app: &web::Data<App>,
+    body: impl FnOnce(&App) -> Result<T, Error> + Send + 'static,
+) -> Result<T, WebError> {
+    let app = app.clone();
+    web::block(move || body(&app))
+        .await
+        .map_err(|_| {
+            WebError::from(Error::Later { what: "The server is too busy to look that up.".into(), seconds: 5 })
+        })?
+        .map_err(WebError::from)
+}
+
+/// A page.
+pub fn render(page: &impl askama::Template) -> Result<HttpResponse, WebError> {
+    let html = page
+        .render()
+        .map_err(|error| WebError::from(Error::Store(crate::store::StoreError::Other(error.to_string()))))?;
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(html))
+}
+
+/// After a form: look at this page.
+pub fn see_other(href: impl AsRef<str>) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, href.as_ref())).finish()
+}

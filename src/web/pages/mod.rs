@@ -1,0 +1,4 @@
+//! One file per group of pages; each page's struct stands beside its handler.
+
+pub mod sign_in;
+pub mod start;
