@@ -223,10 +223,11 @@ mod tests {
         let stored = append(&mut Frontier::default(), draft(), [7; 32]).expect("valid");
         let expected = concat!(
             r#"{"v":1,"seq":0,"at":1772515328000001,"kind":"push.step","actor":"p_17","auth":"session","#,
-            r#""subject":"push:relay-118","c":"COMMITMENT"}"#
+            r#""subject":"push:relay-118","c":"031dd4f83d9a6990796e71896ba67f667bc6f3f2e407afb3a96bf25aa6eda1cc"}"#
         );
-        let expected = expected.replace("COMMITMENT", &hex::encode(stored.entry.commitment));
         assert_eq!(String::from_utf8(stored.entry.leaf()).expect("UTF-8"), expected);
+        // Both hashes were computed by another program, from the documentation alone.
+        assert_eq!(hex::encode(stored.leaf_hash), "8c23072b71f365211a461086850041551bacb6d634502026d24e8b685ca895a6");
         assert_eq!(Entry::from_leaf(&stored.entry.leaf()), Ok(stored.entry));
     }
 

@@ -130,7 +130,9 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(Frontier::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
         }
-        assert!(Frontier::from_bytes(&[bytes.clone(), vec![0]].concat()).is_err());
+        for more in [1, 32, 64] {
+            assert!(Frontier::from_bytes(&[bytes.clone(), vec![0; more]].concat()).is_err(), "{more} bytes more");
+        }
         assert_eq!(Frontier::from_bytes(&[&[2], &bytes[1..]].concat()), Err(FrontierError::Form(2)));
     }
 }
