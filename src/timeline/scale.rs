@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(scale.up(250.0), 70.0);
         assert_eq!(scale.up(5000.0), 140.0);
         assert_eq!(scale.up(f64::NAN), 0.0);
-        assert_eq!(scale.ticks(20.0), [0.0, 20.0, 50.0, 200.0, 500.0, 1000.0]);
+        assert_eq!(scale.ticks(20.0), [0.0, 50.0, 200.0, 500.0, 1000.0]);
     }
 
     #[test]
