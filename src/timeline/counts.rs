@@ -5,7 +5,7 @@ use super::{
     frame::{Frame, Place},
     scale::count_ticks,
     series::{Basis, CellRow},
-    svg::{Anchor, n},
+    svg::{Anchor, points},
     words::{clock, every, fitted, grouped, short, width_of},
 };
 
@@ -56,10 +56,12 @@ pub(super) fn totals(frame: &mut Frame<'_>, place: Place) {
         }
         frame.svg.reserve(x0, base - all, x1, base);
     }
-    for i in 0..frame.harms.len() {
-        if frame.harms[i].ran_out() && frame.harms[i].end_seen {
-            not_a_recovery(frame, place, i, &up);
-        }
+    let ends: Vec<usize> =
+        (0..frame.harms.len()).filter(|i| frame.harms[*i].ran_out() && frame.harms[*i].end_seen).collect();
+    // Narrow pictures have room to say it once, at the last end.
+    let skipped = if frame.narrow() { ends.len().saturating_sub(1) } else { 0 };
+    for i in ends.into_iter().skip(skipped) {
+        not_a_recovery(frame, place, i, &up);
     }
 }
 
@@ -101,38 +103,38 @@ fn not_a_recovery(frame: &mut Frame<'_>, place: Place, i: usize, up: &impl Fn(f6
         let places = if to_right { [right, left] } else { [left, right] };
         frame.svg.text_where_free(&places, words, class);
     }
-    let Some(turn) = turn.filter(|turn| end - turn > 20.0) else { return };
-    let over = |from: f64, to: f64| {
-        series
+    if let Some(turn) = turn.filter(|turn| end - turn > 30.0) {
+        let bars: Vec<(f64, f64)> = series
             .buckets
             .iter()
             .zip(&series.totals)
-            .filter(|((a, b), _)| frame.scale.at(*b) > from && frame.scale.at(*a) < to)
-            .map(|(_, (count, _))| *count as f64)
-            .fold(0.0, f64::max)
-    };
-    let start_y = (base - up(over(turn, end)) - 4.0).max(place.top + 16.0);
-    let (x0, x1, y1) = (turn + 4.0, end - 5.0, base - 8.0);
-    if y1 - start_y > 12.0 {
-        frame.svg.path(
-            &format!(
-                "M{} {}L{} {}M{} {}L{} {}L{} {}",
-                n(x0),
-                n(start_y),
-                n(x1),
-                n(y1),
-                n(x1 - 8.0),
-                n(y1 - 4.0),
-                n(x1),
-                n(y1),
-                n(x1),
-                n(y1 - 9.0)
-            ),
-            "arrow",
-        );
+            .map(|((_, to), (count, _))| (frame.scale.at(*to), base - up(*count as f64) - 5.0))
+            .filter(|(right, _)| *right > turn && *right < end + 30.0)
+            .collect();
+        if let Some((from, to)) = falling(&bars, turn + 4.0, end - 5.0, base - 8.0)
+            && from > place.top + 14.0
+        {
+            let (x0, x1) = (turn + 4.0, end - 5.0);
+            let shaft = points(&[(x0, from), (x1, to)]);
+            let head = points(&[(x1 - 8.0, to - 4.0), (x1, to), (x1, to - 9.0)]);
+            frame.svg.path(&(shaft + &head), "arrow");
+        }
     }
     let places = [(end - 8.0, place.top + 10.0, Anchor::End), (end + 9.0, place.top + 12.0, Anchor::Start)];
     frame.svg.text_where_free(&places, "totals fall to zero", "t-strong t-harm halo");
+}
+
+/// The heights at both ends of an arrow that falls above these bars (right edge, height to keep above); none where it
+/// would have to rise.
+fn falling(bars: &[(f64, f64)], x0: f64, x1: f64, lowest: f64) -> Option<(f64, f64)> {
+    let to = bars.iter().filter(|(right, _)| *right >= x1 - 1.0).map(|(_, y)| *y).fold(lowest, f64::min);
+    let steepest = bars
+        .iter()
+        .filter(|(right, _)| *right < x1 - 1.0)
+        .map(|(right, y)| (y - to) / (x1 - right))
+        .fold(0.0, f64::min);
+    let from = (to + steepest * (x1 - x0)).min(to - 14.0);
+    (x1 > x0).then_some((from, to))
 }
 
 /// Opens a link to the crashes of a bucket, if the caller has a list of them; says whether it did.

@@ -209,7 +209,7 @@ impl Frame<'_> {
         if !narrow {
             let until = self.scale.time(self.scale.seconds());
             let days = format!("UTC, {}", words::days(self.facts.from, until));
-            let days = words::fitted(&days, 12.5, true, left - 24.0);
+            let days = words::fitted(&days, 12.5, true, left - 8.0);
             self.svg.text(0.0, 13.0, &days, "t-name", Anchor::Start);
             if offset != 0 {
                 self.svg.text(0.0, 27.0, &format!("local ({})", words::zone(offset)), "t-sub", Anchor::Start);
@@ -233,14 +233,10 @@ impl Frame<'_> {
     /// A lane's name, and what it counts.
     pub(super) fn name(&mut self, place: Place, title: &str, subs: &[String]) {
         if self.narrow() {
-            let room = self.plot - 4.0;
-            let title = words::fitted(title, 12.5, true, room * 0.7);
-            let after = self.left + words::width_of(&title, 12.5, true) + 6.0;
-            self.svg.text(self.left, place.top - 6.0, &title, "t-name halo", Anchor::Start);
-            if let Some(sub) = subs.first() {
-                let sub = words::fitted(sub, 11.5, false, self.right() - after);
-                self.svg.text(after, place.top - 6.0, &sub, "t-sub halo", Anchor::Start);
-            }
+            let title = words::fitted(title, 12.5, true, (self.plot - 4.0) * 0.7);
+            let room = self.plot - words::width_of(&title, 12.5, true) - 6.0;
+            let sub = subs.first().map(|sub| words::fitted(sub.trim_end_matches([',', ':', ';']), 11.5, false, room));
+            self.svg.text_with_sub(self.left, place.top - 6.0, &title, sub.as_deref().unwrap_or_default());
             return;
         }
         self.title(title, place.top + 11.0);

@@ -46,7 +46,11 @@ pub(super) fn regressions(frame: &mut Frame<'_>, place: Place) {
     // All bars stand before any label looks for room.
     for (i, row) in rows.iter().enumerate().filter(|(_, row)| **row < MOST_ROWS) {
         if !narrow {
-            bar_labels(frame, i, place.top + first + *row as f64 * pitch + tall / 2.0 + 4.0);
+            let others = |i: usize| rows[i] == *row;
+            let before = (0..i).filter(|other| others(*other)).map(|other| frame.harms[other].end).fold(0.0, f64::max);
+            let after = (i + 1..rows.len()).find(|other| others(*other)).map(|other| frame.harms[other].earliest);
+            let room = (before, after.unwrap_or(frame.width.px()));
+            bar_labels(frame, i, place.top + first + *row as f64 * pitch + tall / 2.0 + 4.0, room);
         }
     }
     if hidden > 0 {
@@ -115,7 +119,8 @@ fn bar(frame: &mut Frame<'_>, i: usize, y: f64, tall: f64) {
     svg.reserve(x0 - 2.0, y, x0 + 2.0, y + tall);
 }
 
-fn bar_labels(frame: &mut Frame<'_>, i: usize, y: f64) {
+/// Words beside and in a bar; `room` is what the bars before and after it in its row leave.
+fn bar_labels(frame: &mut Frame<'_>, i: usize, y: f64, room: (f64, f64)) {
     let harm = &frame.harms[i];
     let (id, onset) = (harm.mark.id.clone(), &harm.mark.onset);
     let interval = format!(" onset {} ({} to {})", clock(onset.at), clock(onset.earliest), clock(onset.latest));
@@ -138,16 +143,23 @@ fn bar_labels(frame: &mut Frame<'_>, i: usize, y: f64) {
     // The end first: it says most. The words inside the bar give way.
     let mut after_end = end + 8.0;
     if let Some((strong, rest)) = &ending {
-        let places = [(end + 8.0, y, Anchor::Start), (end - 8.0, y, Anchor::End)];
-        if svg.split_where_free(&places, strong, rest, "t-label halo")
-            || svg.split_where_free(&places, strong, "", "t-label halo")
-        {
+        let wide = width_of(&format!("{strong}{rest}"), 12.0, true);
+        let outside = (end + 8.0, y, Anchor::Start);
+        let inside = (end - 8.0, y, Anchor::End);
+        let places = match (end + 8.0 + wide < room.1, end - 8.0 - wide > notched + 8.0) {
+            (true, true) => vec![outside, inside],
+            (true, false) => vec![outside],
+            (false, true) => vec![inside],
+            (false, false) => Vec::new(),
+        };
+        if svg.split_where_free(&places, strong, rest, "t-label halo") {
             after_end += width_of(strong, 12.0, true) + width_of(rest, 12.0, true) + 12.0;
         }
     }
     let before = [(earliest - 6.0, y, Anchor::End)];
-    let named =
-        svg.split_where_free(&before, &id, &interval, "t-label") || svg.split_where_free(&before, &id, "", "t-label");
+    let fits = |text: &str| earliest - 6.0 - width_of(text, 12.0, true) > room.0 + 4.0;
+    let named = fits(&format!("{id}{interval}")) && svg.split_where_free(&before, &id, &interval, "t-label")
+        || fits(&id) && svg.split_where_free(&before, &id, "", "t-label");
     let with_share = share_then.map(|share| format!(", {share}"));
     let mut texts = vec![
         format!("detected {detected}{}: {what}{withdrawn}", with_share.unwrap_or_default()),
@@ -165,7 +177,9 @@ fn bar_labels(frame: &mut Frame<'_>, i: usize, y: f64) {
                 places.push((from, y, Anchor::Start));
             }
         }
-        places.push((after_end, y, Anchor::Start));
+        if after_end + wide < room.1 {
+            places.push((after_end, y, Anchor::Start));
+        }
         places
     };
     if !texts.iter().any(|text| svg.split_where_free(&inside(text), &strong, text, "t-label halo")) && !named {
@@ -248,7 +262,7 @@ fn step_labels(frame: &mut Frame<'_>, x: f64, y: f64, above: &str, below: &str) 
     let narrow = frame.narrow();
     let half = frame.mark_size() / 2.0;
     let nudged = |line: f64| [0.0, -2.0, 2.0, -5.0, 5.0, -8.0, 8.0].map(|nudge| (x + nudge, line, Anchor::Middle));
-    let line = y - half - if narrow { 2.0 } else { 5.0 };
+    let line = y - half - if narrow { 2.5 } else { 5.0 };
     frame.svg.text_where_free(&nudged(line), above, "t-mark");
     if !narrow {
         frame.svg.text_where_free(&nudged(y + half + 12.0), &fitted(below, 10.5, true, 40.0), "t-who");

@@ -5,12 +5,12 @@
 use super::{
     Class,
     frame::{Frame, Place, between},
-    scale::{RootScale, round_up},
+    scale::{RootScale, round_up, round_up_finely},
     series::{Basis, Line, Sample, Series},
     svg::{Anchor, points},
     words::{clock, fitted, grouped, short, two_digits},
 };
-use crate::domain::step::Action;
+use crate::domain::{Time, step::Action};
 
 /// From the bottom of the population to its top.
 const STACK: [Class; 4] = [Class::Pushed, Class::Third, Class::Other, Class::Replaced];
@@ -72,7 +72,7 @@ fn top_of(samples: &[Sample]) -> f64 {
     let band = samples.iter().filter_map(|sample| sample.band).map(|(_, high)| high).fold(f64::INFINITY, f64::min);
     let any = samples.iter().map(|sample| sample.rate).fold(0.0, f64::max);
     let base = if band.is_finite() { band * 1.3 } else { any };
-    round_up(counted.max(base).max(1e-6))
+    round_up_finely(counted.max(base).max(1e-6))
 }
 
 /// Running instances by release, the pushed one at the bottom.
@@ -273,9 +273,9 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
             subs[0] = "all releases together".to_owned();
             let inside = strip.samples.last().is_some_and(|last| last.band.is_some_and(|(_, high)| last.rate <= high));
             if ran_out.is_some() && inside {
-                subs = vec!["all releases together:".into(), "rises, then looks mended".into()];
+                subs = vec!["all releases together:".into(), "rises, then".into(), "looks mended".into()];
                 if frame.narrow() {
-                    subs.remove(0);
+                    subs = vec!["rises, then looks mended".into()];
                 }
             }
             "Fleet".to_owned()
@@ -303,10 +303,10 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
         <= strip.samples.len();
     match strip.strip {
         Strip::Of(Class::Replaced) if victim.is_some() && !frame.narrow() => {
-            subs.push("of what survives of it, until".into());
-            subs.push("the last one is gone".into());
+            subs.push(format!("of a surviving {},", fitted(&line.words(), 11.5, false, 44.0)));
+            subs.push("until the last is gone".into());
         }
-        Strip::Of(Class::Replaced) if victim.is_some() => subs = vec!["until the last one is gone".into()],
+        Strip::Of(Class::Replaced) if victim.is_some() => subs = vec!["until the last is gone".into()],
         Strip::Of(Class::Pushed) if ran_out.is_some() && quiet && !strip.samples.is_empty() && !frame.narrow() => {
             subs.push("quiet, and all that a".into());
             subs.push("canary judge looks at".into());
@@ -330,15 +330,15 @@ fn rate_notes(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
         Strip::Of(class) => series.line(class).map_or(&[], |line| line.names.as_slice()),
         Strip::Fleet => &[],
     };
-    let gone: Option<(String, bool)> = frame
+    let gone: Option<(String, Sample)> = frame
         .harms
         .iter()
         .filter(|harm| harm.ran_out() && harm.end_seen)
-        .find(|harm| harm.mark.victims.iter().any(|name| names.contains(name)))
-        .map(|harm| (harm.mark.ended_at.map(clock).unwrap_or_default(), harm.mark.victims.len() == 1));
+        .filter(|harm| harm.mark.victims.iter().any(|name| names.contains(name)))
+        .find_map(|harm| harm.mark.ended_at.and_then(|at| Some((clock(at), last_before(frame, strip, at)?))));
     let narrow = frame.narrow();
-    let (x, y) = (frame.scale.at(last.offset), base - strip.scale.up(last.rate));
-    if let Some((at, _)) = &gone {
+    if let Some((at, last)) = &gone {
+        let (x, y) = (frame.scale.at(last.offset), base - strip.scale.up(last.rate));
         frame.svg.add(&format!(
             "<use href=\"#i-extinct\" class=\"extinct-mark\" x=\"{}\" y=\"{}\" width=\"14\" height=\"14\"/>",
             super::svg::n(x - 7.0),
@@ -388,6 +388,16 @@ fn rate_notes(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
             frame.svg.text_where_free(&[(x, place.top + 29.0, Anchor::End)], "not enough data", "t-note");
         }
     }
+}
+
+/// The last sample of a line that breaks off as a regression ends; none where it goes on, for then nothing died out.
+fn last_before(frame: &Frame<'_>, strip: &RateStrip, end: Time) -> Option<Sample> {
+    let end = frame.scale.offset(end);
+    let near = frame.series.trail.min(1800.0);
+    split_runs(&strip.samples, frame.series)
+        .into_iter()
+        .filter_map(|run| run.last().copied())
+        .find(|last| (last.offset - end).abs() <= near && last.offset + 90.0 < frame.series.until.max(end + 91.0))
 }
 
 /// "Crashes per surviving A climb", above the line where there is room, if its rate did at least double.

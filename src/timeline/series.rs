@@ -30,7 +30,7 @@ impl Basis {
     pub(super) fn words(self) -> &'static str {
         match self {
             Basis::Hours => "crashes per 1,000 hours",
-            Basis::Sessions => "crashes per 1,000 sessions",
+            Basis::Sessions => "per 1,000 sessions",
             Basis::Counts => "crashes",
         }
     }
