@@ -116,7 +116,10 @@ fn not_a_recovery(frame: &mut Frame<'_>, place: Place, i: usize, up: &impl Fn(f6
         {
             let (x0, x1) = (turn + 4.0, end - 5.0);
             let shaft = points(&[(x0, from), (x1, to)]);
-            let head = points(&[(x1 - 8.0, to - 4.0), (x1, to), (x1, to - 9.0)]);
+            // The barbs lie half a right angle either side of the shaft.
+            let angle = (from - to).atan2(x0 - x1);
+            let barb = |turn: f64| (x1 + 9.0 * (angle + turn).cos(), to + 9.0 * (angle + turn).sin());
+            let head = points(&[barb(0.5), (x1, to), barb(-0.5)]);
             frame.svg.path(&(shaft + &head), "arrow");
         }
     }
@@ -142,7 +145,7 @@ fn link(frame: &mut Frame<'_>, from: f64, to: f64, cell: Option<&str>, count: u6
     let (from, to) = (frame.scale.time(from), frame.scale.time(to));
     let place = cell.map(|cell| format!(" in {cell}")).unwrap_or_default();
     let crashes = if count == 1 { "crash" } else { "crashes" };
-    let title = format!("{} to {} UTC{place}: {} {crashes}", clock(from), clock(to), grouped(count as f64));
+    let title = format!("{} to {} UTC{place}: {} {crashes}", frame.when(from), clock(to), grouped(count as f64));
     let Some(list) = &frame.facts.crashes_href else { return false };
     let join = if list.contains('?') { '&' } else { '?' };
     let mut href =

@@ -7,7 +7,7 @@ use super::{
     svg::{Anchor, Svg, escape, n},
     words::{self, clock},
 };
-use crate::domain::finding::Ending;
+use crate::domain::{Time, finding::Ending};
 
 /// A lane's place in the picture, px.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,6 +129,15 @@ impl Frame<'_> {
         if self.narrow() { 14.0 } else { 18.0 }
     }
 
+    /// An instant in words: the clock, and the day before it where the range is longer than one.
+    pub(super) fn when(&self, time: Time) -> String {
+        if self.scale.seconds() > 90_000.0 {
+            format!("{} {}", words::short_day(time), clock(time))
+        } else {
+            clock(time)
+        }
+    }
+
     /// The right end of the plot.
     pub(super) fn right(&self) -> f64 {
         self.left + self.plot
@@ -182,7 +191,9 @@ impl Frame<'_> {
         let narrow = self.narrow();
         let offset = self.facts.local_offset_minutes;
         let (left, right) = (self.left, self.right());
-        for tick in self.scale.ticks(if narrow { 62.0 } else { 72.0 }) {
+        let ticks = self.scale.ticks(if narrow { 62.0 } else { 72.0 });
+        let clocks = ticks.iter().any(|tick| !tick.by_day);
+        for tick in ticks {
             self.svg.line(tick.x, grid_top, tick.x, grid_bottom, "grid-v");
             let (x, anchor) = match (tick.x < left + 20.0, tick.x > right - 20.0) {
                 (true, _) => (tick.x.max(left), Anchor::Start),
@@ -209,16 +220,20 @@ impl Frame<'_> {
         if !narrow {
             let until = self.scale.time(self.scale.seconds());
             let days = format!("UTC, {}", words::days(self.facts.from, until));
+            let fits = words::width_of(&days, 12.5, true) < left - 8.0;
+            // Without the year where there is no room for it: the page's own range has it.
+            let days =
+                if fits { days } else { days.rsplit_once(' ').map_or(days.clone(), |(rest, _)| rest.to_owned()) };
             let days = words::fitted(&days, 12.5, true, left - 8.0);
             self.svg.text(0.0, 13.0, &days, "t-name", Anchor::Start);
-            if offset != 0 {
+            if offset != 0 && clocks {
                 self.svg.text(0.0, 27.0, &format!("local ({})", words::zone(offset)), "t-sub", Anchor::Start);
             }
         }
         if self.until < right - 0.5 {
             self.svg.line(self.until, grid_top, self.until, grid_bottom, "now-line");
             self.svg.line(self.until, 31.0, self.until, 41.0, "tick");
-            let at = clock(self.facts.until());
+            let at = self.when(self.facts.until());
             let says = match self.facts.known_at {
                 Some(known) if known < self.facts.now => format!("known at {at}; nothing later is shown"),
                 _ => format!("now {at}"),
@@ -270,7 +285,7 @@ impl Frame<'_> {
             } else if *value > 0.0 {
                 let x = self.right();
                 let places = [(x, y - 2.0, Anchor::End), (x, y + 9.0, Anchor::End)];
-                self.svg.text_where_free(&places, text, "t-tick");
+                self.svg.text_where_free(&places, text, "t-tick halo");
             }
         }
     }

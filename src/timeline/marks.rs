@@ -5,7 +5,7 @@ use super::{
     frame::{Frame, Place, notch},
     series::in_view,
     svg::{Anchor, Mark},
-    words::{clock, fitted, share, width_of},
+    words::{fitted, share, width_of},
 };
 use crate::domain::{
     Time,
@@ -64,8 +64,8 @@ pub(super) fn regressions(frame: &mut Frame<'_>, place: Place) {
 fn bar(frame: &mut Frame<'_>, i: usize, y: f64, tall: f64) {
     let hatch = frame.fill("hatch");
     let left = frame.left;
+    let when = |time: Time| frame.when(time);
     let harm = &frame.harms[i];
-    let svg = &mut frame.svg;
     let (x0, x1) = (harm.onset, harm.end.max(harm.onset + 1.0));
     let onset = &harm.mark.onset;
     let victims = harm.victims();
@@ -74,16 +74,16 @@ fn bar(frame: &mut Frame<'_>, i: usize, y: f64, tall: f64) {
         harm.mark.id,
         kind_words(harm.mark.kind),
         if victims.is_empty() { String::new() } else { format!(" harm to {victims}") },
-        clock(onset.at),
-        clock(onset.earliest),
-        clock(onset.latest),
-        clock(harm.mark.detected_at)
+        when(onset.at),
+        when(onset.earliest),
+        when(onset.latest),
+        when(harm.mark.detected_at)
     );
     match (harm.ended, harm.mark.ended_at) {
         (Some(Ending::VictimsGone), Some(at)) => {
-            title += &format!(", ended {} because no victim was left: not a recovery", clock(at));
+            title += &format!(", ended {} because no victim was left: not a recovery", when(at));
         }
-        (Some(ending), Some(at)) => title += &format!(", ended {}: {}", clock(at), ending.says()),
+        (Some(ending), Some(at)) => title += &format!(", ended {}: {}", when(at), ending.says()),
         (Some(_), None) | (None, Some(_) | None) => title += ", under way",
     }
     if let Some(blamed) = &harm.mark.blamed {
@@ -92,6 +92,7 @@ fn bar(frame: &mut Frame<'_>, i: usize, y: f64, tall: f64) {
     if harm.mark.withdrawn {
         title += ". Later withdrawn";
     }
+    let svg = &mut frame.svg;
     svg.open_link(&harm.mark.href, "mark mark-regression", &title);
     svg.rect(x0, y, x1 - x0, tall, if harm.mark.withdrawn { "regression-withdrawn hit" } else { "regression-bar hit" });
     svg.add("</a>");
@@ -122,8 +123,9 @@ fn bar(frame: &mut Frame<'_>, i: usize, y: f64, tall: f64) {
 /// Words beside and in a bar; `room` is what the bars before and after it in its row leave.
 fn bar_labels(frame: &mut Frame<'_>, i: usize, y: f64, room: (f64, f64)) {
     let harm = &frame.harms[i];
+    let when = |time: Time| frame.when(time);
     let (id, onset) = (harm.mark.id.clone(), &harm.mark.onset);
-    let interval = format!(" onset {} ({} to {})", clock(onset.at), clock(onset.earliest), clock(onset.latest));
+    let interval = format!(" onset {} ({} to {})", when(onset.at), when(onset.earliest), when(onset.latest));
     let share_then = frame.pushed_share(harm.mark.detected_at);
     let victims = harm.victims();
     let what = match (harm.mark.kind, victims.as_str()) {
@@ -131,10 +133,10 @@ fn bar_labels(frame: &mut Frame<'_>, i: usize, y: f64, room: (f64, f64)) {
         (Kind::Collateral, victims) => format!("collateral harm to {victims}"),
         (kind, victims) => format!("{}, {victims} crashes", kind_words(kind)),
     };
-    let detected = clock(harm.mark.detected_at);
+    let detected = when(harm.mark.detected_at);
     let ending = match (harm.ended, harm.mark.ended_at) {
-        (Some(Ending::VictimsGone), Some(at)) => Some((format!("victims gone {}", clock(at)), ", open risk")),
-        (Some(ending), Some(at)) => Some((format!("{} {}", ending.says(), clock(at)), "")),
+        (Some(Ending::VictimsGone), Some(at)) => Some((format!("victims gone {}", when(at)), ", open risk")),
+        (Some(ending), Some(at)) => Some((format!("{} {}", ending.says(), when(at)), "")),
         (Some(_), None) | (None, Some(_) | None) => None,
     };
     let withdrawn = if harm.mark.withdrawn { ", withdrawn" } else { "" };

@@ -8,7 +8,7 @@ use super::{
     scale::{RootScale, round_up, round_up_finely},
     series::{Basis, Line, Sample, Series},
     svg::{Anchor, points},
-    words::{clock, fitted, grouped, short, two_digits},
+    words::{fitted, grouped, short, two_digits},
 };
 use crate::domain::{Time, step::Action};
 
@@ -303,7 +303,9 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
         <= strip.samples.len();
     match strip.strip {
         Strip::Of(Class::Replaced) if victim.is_some() && !frame.narrow() => {
-            subs.push(format!("of a surviving {},", fitted(&line.words(), 11.5, false, 44.0)));
+            let words = format!("of a surviving {},", line.words());
+            let fits = super::words::width_of(&words, 11.5, false) < frame.left - 28.0;
+            subs.push(if fits { words } else { "of each survivor,".to_owned() });
             subs.push("until the last is gone".into());
         }
         Strip::Of(Class::Replaced) if victim.is_some() => subs = vec!["until the last is gone".into()],
@@ -335,7 +337,7 @@ fn rate_notes(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
         .iter()
         .filter(|harm| harm.ran_out() && harm.end_seen)
         .filter(|harm| harm.mark.victims.iter().any(|name| names.contains(name)))
-        .find_map(|harm| harm.mark.ended_at.and_then(|at| Some((clock(at), last_before(frame, strip, at)?))));
+        .find_map(|harm| harm.mark.ended_at.and_then(|at| Some((frame.when(at), last_before(frame, strip, at)?))));
     let narrow = frame.narrow();
     if let Some((at, last)) = &gone {
         let (x, y) = (frame.scale.at(last.offset), base - strip.scale.up(last.rate));
