@@ -366,4 +366,49 @@ fn pictures_for_the_eye_are_written_where_a_folder_is_named() {
     let mut sessions = service_of(1, 1, 30, 5);
     sessions.exposures.iter_mut().for_each(|window| window.instances = 0.0);
     page("sessions", both(&sessions));
+    page("small", small_pictures(&facts));
+}
+
+fn small_pictures(facts: &Facts) -> String {
+    let row = |name: &str, about: &str, kind, cost, words: &str| PathRow {
+        name: name.into(),
+        about: about.into(),
+        kind,
+        cost,
+        words: words.into(),
+    };
+    let cost = |estimate, low, high| Some(crate::domain::finding::Estimate { estimate, low, high });
+    let rows = [
+        row("Roll back to A", "same pace, backwards", PathKind::Ends, cost(1.2, 0.1, 2.0), ""),
+        row("Go on to 100 %", "until no A is left", PathKind::GoesOn, cost(58.0, 28.0, 100.0), ""),
+        row("Freeze for 8 hours", "both releases stay", PathKind::GoesOn, cost(92.0, 44.0, 160.0), ""),
+        row(
+            "Turn the flag off",
+            "no flag: not possible",
+            PathKind::Ends,
+            None,
+            "It would have been 0 further crashes.",
+        ),
+    ];
+    let rates: Vec<Option<f64>> = (0..30).map(|i| (i > 4).then(|| 10.0 + f64::from(i * i) / 4.0)).collect();
+    let flat: Vec<Option<f64>> = (0..30).map(|i| Some(8.0 + f64::from(i % 5))).collect();
+    let tracks = [
+        track(&[1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0], 100.0, Standing::Stop),
+        track(&[1.0, 5.0, 25.0, 100.0], 5.0, Standing::Quiet),
+        track(&[], 37.5, Standing::Quiet),
+        track(&[1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 100.0], 20.0, Standing::Quiet),
+    ];
+    let sparks = [spark(&rates, Some((4.0, 30.0)), Class::Replaced), spark(&flat, Some((2.0, 17.0)), Class::Pushed)];
+    let intervals = [interval(109.0, 87.0, 134.0, 160.0), interval(13.0, 7.0, 22.0, 160.0), chance(0.88)];
+    let flag = |width| flag_history(&facts.flags[0], facts.from, facts.to, facts.now, width);
+    format!(
+        "{}<p>{}<p>{}<p>{}{}{}{}",
+        tracks.join("<p>"),
+        sparks.join(" "),
+        intervals.join(" "),
+        paths(&rows, Width::Wide),
+        paths(&rows, Width::Narrow),
+        flag(Width::Wide),
+        flag(Width::Narrow)
+    )
 }
