@@ -111,6 +111,48 @@ fn no_secret_survives() {
     }
 }
 
+/// Ways in which the same text reaches us. `§` stands for the text.
+const SURROUNDINGS: &[&str] = &[
+    "§",
+    "Error: § (retry 3)",
+    "\"§\"",
+    "[worker-7] §, giving up",
+    "first line\n§\nlast line",
+    "§; §",
+    "{\"message\": §}",
+    "<§>",
+    "2026-11-23T07:56:20Z ERROR relay::wire § ",
+];
+
+#[test]
+fn no_secret_survives_wherever_in_a_message_it_stands() {
+    let mut survived = Vec::new();
+    for (text, secret) in SECRETS {
+        for surrounding in SURROUNDINGS {
+            let clean = scrubbed(&surrounding.replace('§', text));
+            if clean.contains(secret) {
+                survived.push(clean);
+            }
+        }
+    }
+    assert!(survived.is_empty(), "{} of {}: {survived:#?}", survived.len(), SECRETS.len() * SURROUNDINGS.len());
+}
+
+#[test]
+fn nothing_benign_is_lost_wherever_in_a_message_it_stands() {
+    let mut lost = Vec::new();
+    for text in BENIGN {
+        for surrounding in SURROUNDINGS {
+            let message = surrounding.replace('§', text);
+            let clean = scrubbed(&message);
+            if clean != message {
+                lost.push((message, clean));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{} of {}: {lost:#?}", lost.len(), BENIGN.len() * SURROUNDINGS.len());
+}
+
 #[test]
 fn what_is_no_secret_comes_through_whole() {
     for text in BENIGN {

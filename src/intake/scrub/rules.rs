@@ -250,7 +250,7 @@ fn luhn(digits: &[u8]) -> bool {
             (_, doubled) => doubled,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Neither a version (`1.2.3.4.5`, `v1.2.3.4`) nor an address that everybody has.
