@@ -242,6 +242,11 @@ mod tests {
     }
 
     #[test]
+    fn unpacking_stops_at_the_cap_also_where_the_bytes_never_end() {
+        assert_eq!(unpack(std::io::repeat(b'x'), 1 << 20), Err(BodyError::TooLarge { limit: 1 << 20 }));
+    }
+
+    #[test]
     fn the_ratio_stops_a_small_bomb_long_before_the_size_does() {
         let packed = zst(&vec![0; 8 << 20]);
         assert_eq!(

@@ -65,7 +65,8 @@ pub struct Door<'a> {
 /// What was taken out of one request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Taken {
-    /// The id to answer with: 32 hexadecimal digits. None where the request held no event.
+    /// The id to answer with, 32 hexadecimal digits: the envelope's, else the event's, else one made from the event's bytes.
+    /// None where the request names none and holds no event.
     pub event_id: Option<String>,
     /// Crash reports, caught errors and messages.
     pub reports: Vec<Report>,
@@ -197,7 +198,7 @@ pub fn envelope_dsn(body: &[u8]) -> Option<String> {
 pub fn envelope(body: &[u8], door: &Door) -> Result<Taken, IntakeError> {
     let envelope = formats::envelope::read(body)?;
     let sent_at = arrival::read(under(&envelope.header, &["sent_at"]));
-    let arrival = Arrival { received_at: door.received_at, sent_at, kept: false };
+    let arrival = Arrival { received_at: door.received_at, sent_at, kept: event::is_kept_by_client(&envelope.header) };
     let with_dump = envelope.items.iter().any(is_dump);
     let mut taken = Taken { event_id: id(under(&envelope.header, &["event_id"])), ..Taken::default() };
     let mut tally = Tally::default();
@@ -267,7 +268,7 @@ fn take_event(
     }
     let id = taken.event_id.clone().or_else(|| event::own_id(event)).unwrap_or_else(|| made_id(door, bytes));
     taken.event_id = Some(id.clone());
-    let arrival = Arrival { kept: event::is_kept_by_client(event), ..arrival };
+    let arrival = Arrival { kept: arrival.kept || event::is_kept_by_client(event), ..arrival };
     taken.reports.push(event::report(event, event::Cover { id, arrival, with_dump, door }));
 }
 

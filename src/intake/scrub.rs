@@ -26,10 +26,12 @@ impl Scrubber {
     /// The text without personal data, secrets and control characters, cut to `longest` characters.
     pub fn text(&mut self, text: &str, longest: usize) -> String {
         let mut text = Cow::Borrowed(head(text, longest));
+        let mut traits = Traits::of(&text);
         for rule in RULES.iter() {
-            if Traits::of(&text).covers(rule.needs)
+            if traits.covers(rule.needs)
                 && let Some(changed) = self.apply(rule, &text)
             {
+                traits = Traits::of(&changed);
                 text = Cow::Owned(changed);
             }
         }

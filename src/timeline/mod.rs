@@ -6,20 +6,31 @@
 //!
 //! Nothing is judged here. What a regression is, when it began and what a step knew arrive as facts.
 
+mod counts;
 mod facts;
+mod flags;
+mod frame;
+mod marks;
+mod measures;
 mod overview;
 mod paths;
 pub mod scale;
+mod series;
 mod service;
 mod show;
 mod small;
 mod svg;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod told;
 mod words;
 
 pub use facts::*;
+pub use flags::flag_history;
 pub use overview::{Overview, overview};
 pub use paths::{PathKind, PathRow, paths};
-pub use service::{flag_history, service};
+pub use service::service;
 pub use show::{Show, Width};
 pub use small::{Standing, chance, interval, spark, track};
 pub use words::{grouped, two_digits};

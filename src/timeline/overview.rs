@@ -42,7 +42,7 @@ pub fn overview(facts: &Overview, width: Width) -> String {
     let span = words::span(scale.seconds().round() as i64 / 3600 * 3600);
     let class = if narrow { "overview narrow" } else { "overview" };
     let label = format!("{span} of total crashes, with the shown range marked");
-    let mut svg = Svg::new(class, width.px(), top + height + 18.0, &label);
+    let mut svg = Svg::new(class, width.px(), top + height + 24.0, &label);
     if !narrow {
         svg.text(0.0, top + 12.0, &span, "t-name", Anchor::Start);
         svg.text(0.0, top + 26.0, "total crashes", "t-sub", Anchor::Start);

@@ -167,6 +167,16 @@ pub fn round_up(value: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|part| part * power).find(|top| *top >= value * 0.999_999).unwrap_or(power)
 }
 
+/// The next of 1, 1.5, 2, 3, 4, 6, 8, 10, 15 … at or above a value, for the top of a scale; 1 where there is none.
+pub fn round_up_finely(value: f64) -> f64 {
+    if !value.is_finite() || value <= 0.0 {
+        return 1.0;
+    }
+    let power = 10f64.powf(value.log10().floor());
+    let parts = [1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0];
+    parts.into_iter().map(|part| part * power).find(|top| *top >= value * 0.999_999).unwrap_or(power * 10.0)
+}
+
 fn round_down(value: f64) -> f64 {
     let up = round_up(value);
     if up <= value * 1.000_001 { up } else { next_lower(up) }
@@ -264,7 +274,7 @@ mod tests {
         assert_eq!(scale.up(250.0), 70.0);
         assert_eq!(scale.up(5000.0), 140.0);
         assert_eq!(scale.up(f64::NAN), 0.0);
-        assert_eq!(scale.ticks(20.0), [0.0, 20.0, 50.0, 200.0, 500.0, 1000.0]);
+        assert_eq!(scale.ticks(20.0), [0.0, 50.0, 200.0, 500.0, 1000.0]);
     }
 
     #[test]

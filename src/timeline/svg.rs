@@ -194,6 +194,18 @@ impl Svg {
         let _ = write!(self.body, "{}</text>", escape(rest));
     }
 
+    /// A lane's name with quieter words after it, as one text that flows.
+    pub(super) fn text_with_sub(&mut self, x: f64, y: f64, name: &str, sub: &str) {
+        let covered = self.extent(x, y, &format!("{name} {sub}"), "t-name", Anchor::Start);
+        let wide = width_of(name, 12.5, true) + width_of(sub, 11.5, false) + 4.0;
+        self.covered.push(Covered { x1: x + wide, ..covered });
+        let _ = write!(self.body, "<text x=\"{}\" y=\"{}\" class=\"t-name halo\">{}", n(x), n(y), escape(name));
+        if !sub.is_empty() {
+            let _ = write!(self.body, " <tspan class=\"t-sub\">{}</tspan>", escape(sub));
+        }
+        self.body.push_str("</text>");
+    }
+
     /// Whether a box lies within the picture and covers nothing that must be read.
     pub(super) fn is_free(&self, wanted: &Covered) -> bool {
         let room = Covered { x0: wanted.x0 - 2.0, x1: wanted.x1 + 2.0, ..wanted.clone() };

@@ -103,13 +103,13 @@ pub(super) fn short_day(time: Time) -> String {
     format!("{} {}", time.day(), &MONTHS[time.month0() as usize][..3])
 }
 
-/// The days of a range, with the year: "3 March 2026", "2 to 3 March 2026", "28 February to 3 March 2026".
+/// The days of a range, with the year: "3 March 2026", "2 to 3 Mar 2026", "28 Feb to 3 Mar 2026".
 pub(super) fn days(from: Time, to: Time) -> String {
     // A range that ends at midnight does not show the day that begins there.
     let last = to.checked_sub_signed(TimeDelta::seconds(1)).unwrap_or(to).max(from);
     match (from.date_naive() == last.date_naive(), from.year() == last.year(), from.month() == last.month()) {
         (true, _, _) => format!("{} {}", day(from), from.year()),
-        (false, true, true) => format!("{} to {} {}", from.day(), day(last), last.year()),
+        (false, true, true) => format!("{} to {} {}", from.day(), short_day(last), last.year()),
         (false, true, false) => format!("{} to {} {}", short_day(from), short_day(last), last.year()),
         (false, false, _) => {
             format!("{} {} to {} {}", short_day(from), from.year(), short_day(last), last.year())
@@ -142,12 +142,13 @@ pub(super) fn width_of(text: &str, size: f64, bold: bool) -> f64 {
     let em: f64 = text
         .chars()
         .map(|letter| match letter {
-            'i' | 'j' | 'l' | '\'' | '|' => 0.25,
-            ' ' | '.' | ',' | ':' | ';' | 'f' | 't' | 'I' | '!' | '/' | '(' | ')' | '[' | ']' | '-' => 0.31,
-            'r' => 0.36,
+            'i' | 'j' | 'l' | '\'' | '|' => 0.24,
+            ' ' | '.' | ',' | ':' | ';' | 'f' | 't' | 'I' | '!' | '/' | '[' | ']' => 0.29,
+            'r' | '(' | ')' | '-' => 0.34,
             'm' | 'M' | 'W' | '%' | '@' => 0.9,
             'w' | 'G' | 'O' | 'Q' | 'C' | 'D' | 'H' | 'N' | 'R' | 'U' => 0.75,
-            'a'..='z' | '0'..='9' => 0.56,
+            'c' | 'k' | 's' | 'v' | 'x' | 'y' | 'z' => 0.51,
+            'a'..='z' | '0'..='9' => 0.565,
             'A'..='Z' => 0.68,
             other if other.is_ascii() => 0.6,
             // Wide scripts take a full em.
@@ -200,7 +201,7 @@ mod tests {
     fn a_range_that_ends_at_midnight_shows_one_day() {
         let (from, to) = (parse("2026-03-03T16:00:00Z").unwrap(), parse("2026-03-04T00:00:00Z").unwrap());
         assert_eq!(days(from, to), "3 March 2026");
-        assert_eq!(days(from, parse("2026-03-04T01:00:00Z").unwrap()), "3 to 4 March 2026");
+        assert_eq!(days(from, parse("2026-03-04T01:00:00Z").unwrap()), "3 to 4 Mar 2026");
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub fn own_id(event: &Map<String, Value>) -> Option<String> {
     id(under(event, &["event_id"]))
 }
 
-/// Whether the client keeps reports for long after writing `sent_at`: native ones write it at the crash and send at the next start.
+/// Whether the client (named in an event or in an envelope's header) keeps reports for long after writing `sent_at`: native ones write it at the crash and send at the next start.
 pub fn is_kept_by_client(event: &Map<String, Value>) -> bool {
     text_under(object(under(event, &["sdk"])), "name").is_some_and(|name| name.starts_with("sentry.native"))
 }

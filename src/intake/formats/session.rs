@@ -7,9 +7,11 @@ use super::fields::{object, text, text_under, truth, under, whole};
 use crate::domain::exposure::Exposure;
 use crate::domain::record::LONGEST_NAME;
 use crate::domain::service::{DEFAULT_CELL, DEFAULT_ENVIRONMENT};
-use crate::domain::time;
+use crate::domain::{Time, time};
 use crate::intake::{Door, Tally, scrub};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Buckets read of one item.
 const MOST_BUCKETS: usize = 100;
@@ -64,12 +66,12 @@ fn total(bucket: &Map<String, Value>) -> i64 {
 
 /// Windows of exposure, those of equal place and minute added up.
 #[derive(Debug, Default)]
-pub struct Windows(Vec<Exposure>);
+pub struct Windows(BTreeMap<(Time, String, String, String), Exposure>);
 
 impl Windows {
-    /// The windows, in the order in which they were first named.
+    /// The windows in order of time, release, environment and cell.
     pub fn into_exposures(self) -> Vec<Exposure> {
-        self.0
+        self.0.into_values().collect()
     }
 
     fn add(
@@ -117,16 +119,13 @@ impl Windows {
     }
 
     fn merge(&mut self, window: Exposure) {
-        let same = |it: &&mut Exposure| {
-            it.at == window.at
-                && it.release == window.release
-                && it.environment == window.environment
-                && it.cell == window.cell
-                && it.service == window.service
-        };
-        let Some(kept) = self.0.iter_mut().find(same) else {
-            self.0.push(window);
-            return;
+        let place = (window.at, window.release.clone(), window.environment.clone(), window.cell.clone());
+        let kept = match self.0.entry(place) {
+            Entry::Vacant(free) => {
+                free.insert(window);
+                return;
+            }
+            Entry::Occupied(kept) => kept.into_mut(),
         };
         kept.sessions = Some(kept.sessions.unwrap_or(0.0) + window.sessions.unwrap_or(0.0));
         for (name, value) in window.extra {

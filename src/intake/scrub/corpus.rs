@@ -30,6 +30,13 @@ const SECRETS: &[(&str, &str)] = &[
     ("authorization: Basic YW5uYTpodW50ZXIy", "YW5u"),
     ("sent bearer eW91IGZvdW5kIG1lIQ==", "eW91"),
     ("Cookie: sid=abc; theme=dark", "abc"),
+    ("Cookie: theme=\"dark\"; sid=abcd1234", "abcd1234"),
+    ("{'Authorization': 'Bearer zyxw'}", "zyxw"),
+    ("password_confirmation: hunter", "hunter"),
+    ("DB_PASSWORD_1=hunter", "hunter"),
+    ("token: 9f86d081884c", "9f86"),
+    ("WHERE reset_token = 'abc-def'", "abc-def"),
+    ("git clone https://oauth2:glpat@git.example/x", "oauth2"),
     ("password=hunter2", "hunter2"),
     ("{'password': 'hunter two', 'x': 1}", "hunter"),
     ("{\"db_password\":\"a\\\"b c\",\"n\":2}", "b c"),
@@ -86,6 +93,24 @@ const BENIGN: &[&str] = &[
     "basic arithmetic overflow",
     "bearer authentication failed",
     "author: nobody",
+    "TokenExpiredError: jwt expired",
+    "AuthenticationError: bad signature",
+    "InvalidTokenException: malformed",
+    "SecretNotFoundError: relay-tls",
+    "CredentialsError: no profile",
+    "password: must have 8 characters",
+    "Authorization: required",
+    "secret \"relay-tls\" not found",
+    "at react-dom@18.js:12",
+    "/go/pkg/mod/github.com/foo/bar@v1.2.3-rc.beta/wire.go",
+    "node_modules/.pnpm/react@18.2.0/node_modules/react/index.js",
+    "webpack://@scope/app/src/index.js",
+    "java.lang.NullPointerException: Cannot invoke \\\"String.length()\\\" because <local1> is null",
+    "SIGSEGV at 0x10",
+    "deadline exceeded after 30s",
+    "Deserialize error: missing field `token` at line 1 column 17",
+    "relay.wire.Frame@1f2e3d4c",
+    "thread 'main' panicked at src/main.rs:12:5",
     "max_tokens: 4096",
     "SIGSEGV | frame_decode | conn_read",
     "/usr/lib/python3.11/site-packages/flask/app.py",
@@ -109,6 +134,48 @@ fn no_secret_survives() {
         assert!(!clean.contains(secret), "{text:?} became {clean:?}");
         assert!(clean.contains('['), "{text:?} became {clean:?}");
     }
+}
+
+/// Ways in which the same text reaches us. `§` stands for the text.
+const SURROUNDINGS: &[&str] = &[
+    "§",
+    "Error: § (retry 3)",
+    "\"§\"",
+    "[worker-7] §, giving up",
+    "first line\n§\nlast line",
+    "§; §",
+    "{\"message\": §}",
+    "<§>",
+    "2026-11-23T07:56:20Z ERROR relay::wire § ",
+];
+
+#[test]
+fn no_secret_survives_wherever_in_a_message_it_stands() {
+    let mut survived = Vec::new();
+    for (text, secret) in SECRETS {
+        for surrounding in SURROUNDINGS {
+            let clean = scrubbed(&surrounding.replace('§', text));
+            if clean.contains(secret) {
+                survived.push(clean);
+            }
+        }
+    }
+    assert!(survived.is_empty(), "{} of {}: {survived:#?}", survived.len(), SECRETS.len() * SURROUNDINGS.len());
+}
+
+#[test]
+fn nothing_benign_is_lost_wherever_in_a_message_it_stands() {
+    let mut lost = Vec::new();
+    for text in BENIGN {
+        for surrounding in SURROUNDINGS {
+            let message = surrounding.replace('§', text);
+            let clean = scrubbed(&message);
+            if clean != message {
+                lost.push((message, clean));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{} of {}: {lost:#?}", lost.len(), BENIGN.len() * SURROUNDINGS.len());
 }
 
 #[test]

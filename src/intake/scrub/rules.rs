@@ -85,8 +85,8 @@ pub(super) static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(
             "header",
             Traits { separators: 1, ..ANY },
-            r#"(?i)(?P<before>\b(?:proxy-authorization|authorization|set-cookie|cookie|x-api-key|x-auth-token)["']?\s*[:=]\s*["']?)[^\s\r\n"'][^\r\n"']*"#,
-            always,
+            r#"(?i)(?P<before>\b(?:proxy-authorization|authorization|set-cookie|cookie|x-api-key|x-auth-token)["']?\s*[:=]\s*)(?P<value>"[^"\r\n]*"?|'[^'\r\n]*'?|[^\s"'\[][^\r\n]*)"#,
+            |found, _| !is_prose(&found["value"]),
         ),
         rule(
             "user",
@@ -171,39 +171,87 @@ const KNOWN_TOKENS: &str = concat!(
 
 /// `name = value` in any of the ways that programs write it, where the name says that the value is a secret.
 const NAMED_VALUES: &str = concat!(
-    r#"(?i)(?P<before>(?P<name>[a-z0-9_.-]*(?:passw(?:or)?d|passwd|passphrase|pwd|secret|credentials?|api[-_]?key|private[-_]?key|"#,
-    r#"access[-_]?key|auth(?:orization)?|token|session[-_]?id|sessionid|csrf|xsrf|jwt|otp|cvv|cvc)[a-z0-9_-]*)["']?(?P<sep>\s*(?:=>|[:=])\s*))"#,
+    r#"(?i)(?P<before>(?P<name>[a-z0-9_.-]*(?:passw(?:or)?d|passwd|passphrase|pwd|secret|credentials?|api[-_ ]?key|private[-_ ]?key|"#,
+    r#"access[-_ ]?key|auth(?:orization)?|token|session[-_]?id|csrf|xsrf|jwt|otp|cvv|cvc)"#,
+    // What may follow is listed, so that `TokenExpiredError: …` is the name of an error and not of a token.
+    r#"(?:[_-]?(?:key|value|val|hash|id|text|string|param|header|confirm(?:ation)?|base64|b64|[0-9]{1,3}))?)["']?(?P<sep>\s*(?:=>|[:=])\s*))"#,
     r#"(?P<value>"(?:[^"\\\r\n]|\\.)+"|'(?:[^'\\\r\n]|\\.)+'|[^\s"'&,;}\])]+)"#,
 );
 
 /// Names that also stand in plain prose ("token: unexpected end"): there the value must look like one.
-const WEAK_NAMES: [&str; 3] = ["auth", "token", "session"];
+const WEAK_NAMES: [&str; 5] = ["auth", "token", "authorization", "jwt", "otp"];
+
+/// What prose says after the name of a secret and a colon, where a value would stand.
+const PROSE: [&str; 34] = [
+    "a",
+    "an",
+    "the",
+    "is",
+    "are",
+    "was",
+    "must",
+    "should",
+    "cannot",
+    "can't",
+    "not",
+    "no",
+    "none",
+    "null",
+    "nil",
+    "undefined",
+    "missing",
+    "required",
+    "invalid",
+    "incorrect",
+    "wrong",
+    "empty",
+    "expired",
+    "failed",
+    "denied",
+    "unknown",
+    "unexpected",
+    "too",
+    "has",
+    "does",
+    "could",
+    "unauthorized",
+    "forbidden",
+    "true",
+];
+
+fn is_prose(value: &str) -> bool {
+    let end = value.find(|it: char| !it.is_alphabetic() && it != '\'').unwrap_or(value.len());
+    // `required-by-9f8` is a value: only what prose has after a word may follow.
+    let ends = value[end..].chars().next().is_none_or(|it| it.is_whitespace() || ",.;!)}>\"]".contains(it));
+    ends && PROSE.contains(&value[..end].to_ascii_lowercase().as_str())
+}
 
 fn named_value(found: &Captures, _: &str) -> bool {
     let name = found["name"].to_ascii_lowercase();
     let value = &found["value"];
-    if value.starts_with('[') && value.len() < 12 {
+    let by_colon = found["sep"].contains(':');
+    // What another rule has put here stays; a path of the program's own (`auth::login`) and a comparison are no values.
+    if value.starts_with('[') && value.len() < 12 || value.starts_with([':', '=']) || by_colon && is_prose(value) {
         return false;
     }
-    if name.ends_with("tokens") || name.contains("author") && !name.contains("authoriz") {
-        return false;
-    }
-    // A path of a program's own (`auth::login`) is not a value.
-    if value.starts_with(':') || value.starts_with('=') {
-        return false;
-    }
-    let weak = WEAK_NAMES.iter().any(|weak| name.ends_with(weak)) && found["sep"].contains(':');
+    let weak = WEAK_NAMES.iter().any(|weak| name.ends_with(weak)) && by_colon;
     let plain = value.len() < 16 && !value.bytes().any(|byte| byte.is_ascii_digit());
     !(weak && plain)
 }
 
-/// A release like `web@2.0.0-beta.rc` is no address.
+/// Neither a release (`web@2.0.0-beta.rc`, `bar@v1.2.3-rc.beta`) nor a file of a package (`react@18.js`).
 fn email(found: &Captures, _: &str) -> bool {
     let domain = &found["domain"];
-    let labels: Vec<&str> = domain.split('.').collect();
-    !(labels.len() >= 3
-        && labels[0].bytes().all(|it| it.is_ascii_digit())
-        && labels[1].bytes().all(|it| it.is_ascii_digit()))
+    let mut labels = domain.split('.');
+    let (first, second) = (labels.next().unwrap_or(""), labels.next().unwrap_or(""));
+    let digits = |label: &str| label.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
+    let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
+    let version = is_number(first.trim_start_matches('v')) && (digits(second) && labels.next().is_some());
+    let file = matches!(
+        domain.rsplit('.').next(),
+        Some("js" | "mjs" | "cjs" | "ts" | "tsx" | "jsx" | "css" | "map" | "py" | "go" | "so" | "rb")
+    );
+    !version && !(file && is_number(first.trim_start_matches('v')))
 }
 
 /// The ISO 13616 check: the letters as numbers, the first four characters last, modulo 97 is one.
@@ -250,7 +298,7 @@ fn luhn(digits: &[u8]) -> bool {
             (_, doubled) => doubled,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Neither a version (`1.2.3.4.5`, `v1.2.3.4`) nor an address that everybody has.

@@ -1,0 +1,443 @@
+//! What ran and how often it crashed: the population by release, and one strip of crash rates per release.
+//!
+//! All strips share one square-root scale, the same pixels per unit; below a least exposure nothing is drawn.
+
+use super::{
+    Class,
+    frame::{Frame, Place, between},
+    scale::{RootScale, round_up, round_up_finely},
+    series::{Basis, Line, Sample, Series},
+    svg::{Anchor, points},
+    words::{fitted, grouped, short, two_digits},
+};
+use crate::domain::{Time, step::Action};
+
+/// From the bottom of the population to its top.
+const STACK: [Class; 4] = [Class::Pushed, Class::Third, Class::Other, Class::Replaced];
+
+/// One strip of rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strip {
+    /// One class of releases.
+    Of(Class),
+    /// All of them together.
+    Fleet,
+}
+
+/// A strip with its samples and the value at its top.
+pub(super) struct RateStrip {
+    pub(super) strip: Strip,
+    pub(super) samples: Vec<Sample>,
+    pub(super) scale: RootScale,
+}
+
+/// The strips that there is something to draw for, with one scale for all: as many px per unit in each.
+pub(super) fn strips(series: &Series, fleet: bool, narrow: bool) -> Vec<RateStrip> {
+    let (tallest, least): (f64, f64) = if narrow { (108.0, 54.0) } else { (140.0, 70.0) };
+    let mut found: Vec<(Strip, Vec<Sample>)> = Vec::new();
+    let add = |strip: Strip, line: Option<&Line>, found: &mut Vec<(Strip, Vec<Sample>)>| {
+        if let Some(line) = line {
+            let samples = series.samples_at().into_iter().filter_map(|at| series.sample(line, at)).collect();
+            found.push((strip, samples));
+        }
+    };
+    let classes: Vec<Class> = STACK.into_iter().filter(|class| series.line(*class).is_some()).collect();
+    for class in [Class::Pushed, Class::Third, Class::Other] {
+        add(Strip::Of(class), series.line(class), &mut found);
+    }
+    if fleet && classes.len() > 1 {
+        add(Strip::Fleet, Some(&series.fleet), &mut found);
+    }
+    add(Strip::Of(Class::Replaced), series.line(Class::Replaced), &mut found);
+    if series.basis == Basis::Counts {
+        found.clear();
+    }
+    let tops: Vec<f64> = found.iter().map(|(_, samples)| top_of(samples)).collect();
+    let shared = tops.iter().copied().fold(0.0, f64::max);
+    found
+        .into_iter()
+        .zip(tops)
+        .map(|((strip, samples), own)| {
+            // Short strips show the lower part of the shared scale.
+            let height = (tallest * (own / shared).sqrt()).clamp(least, tallest);
+            let top = shared * (height / tallest).powi(2);
+            RateStrip { strip, samples, scale: RootScale { top, height } }
+        })
+        .collect()
+}
+
+/// The round value at or above all rates that rest on four crashes or more, and above the narrow end of the band.
+fn top_of(samples: &[Sample]) -> f64 {
+    let counted = samples.iter().filter(|sample| sample.count >= 4.0).map(|sample| sample.rate).fold(0.0, f64::max);
+    let band = samples.iter().filter_map(|sample| sample.band).map(|(_, high)| high).fold(f64::INFINITY, f64::min);
+    let any = samples.iter().map(|sample| sample.rate).fold(0.0, f64::max);
+    let base = if band.is_finite() { band * 1.3 } else { any };
+    round_up_finely(counted.max(base).max(1e-6))
+}
+
+/// Running instances by release, the pushed one at the bottom.
+pub(super) fn population(frame: &mut Frame<'_>, place: Place) {
+    let series = frame.series;
+    match series.basis {
+        Basis::Hours => frame.name(place, "Population", &["running instances".into(), "by release".into()]),
+        Basis::Sessions => {
+            let subs = ["sessions a minute,".into(), "by release; no count".into(), "of instances".into()];
+            frame.name(place, "Population", &subs);
+        }
+        Basis::Counts => {
+            let words = "not enough data: nothing was reported to run, so there are counts and no rates";
+            frame.name(place, "Population", &[]);
+            let (x, y) =
+                if frame.narrow() { (frame.left, place.top + 9.0) } else { (frame.left + 8.0, place.top + 11.0) };
+            let words = fitted(words, 11.5, false, frame.right() - x);
+            frame.svg.text(x, y, &words, "t-note", Anchor::Start);
+            return;
+        }
+    }
+    let at = series.samples_at();
+    let most = at.iter().map(|offset| series.running(&series.fleet, *offset)).fold(0.0, f64::max);
+    let most = if most >= 10.0 { most.ceil() } else { round_up(most.max(0.1)) };
+    let up = |value: f64| (value / most).clamp(0.0, 1.0) * place.height;
+    let base = place.top + place.height;
+    let mut lower = vec![0.0; at.len()];
+    for class in STACK.into_iter().filter(|class| series.line(*class).is_some()) {
+        let upper: Vec<f64> =
+            at.iter().zip(&lower).map(|(offset, below)| below + series.instances(class, *offset)).collect();
+        let run = |values: &[f64]| -> Vec<(f64, f64)> {
+            let all = at.iter().zip(values).map(|(offset, value)| (frame.scale.at(*offset), base - up(*value)));
+            without_level_points(all.collect())
+        };
+        let (top_run, bottom_run) = (run(&upper), run(&lower));
+        let shape = between(&top_run, &bottom_run);
+        let key = class.key();
+        frame.svg.path(&shape, &format!("area-{key}"));
+        if matches!(class, Class::Pushed | Class::Third) && !shape.is_empty() {
+            let fill = frame.fill(key);
+            frame.svg.add(&format!("<path class=\"area-lines\"{fill} d=\"{shape}\"/>"));
+        }
+        if !matches!(class, Class::Replaced) {
+            frame.svg.path(&points(&top_run), &format!("edge edge-{key}"));
+        }
+        lower = upper;
+    }
+    let ticks: Vec<(f64, String)> = [0.0, most / 2.0, most].map(|value| (value, tick_words(value))).to_vec();
+    frame.value_ticks(place, &ticks, up);
+    population_words(frame, place, most, up);
+}
+
+fn tick_words(value: f64) -> String {
+    if value < 10.0 && value.fract() > 0.01 {
+        two_digits(value)
+    } else if value >= 100_000.0 {
+        short(value as u64)
+    } else {
+        grouped(value)
+    }
+}
+
+fn population_words(frame: &mut Frame<'_>, place: Place, most: f64, up: impl Fn(f64) -> f64) {
+    let (series, narrow) = (frame.series, frame.narrow());
+    let base = place.top + place.height;
+    let until = series.until;
+    let words = |class: Class, offset: f64| {
+        let name = series.line(class).map(Line::words).unwrap_or_default();
+        let name = fitted(&name, 14.0, true, 150.0);
+        if narrow { name } else { format!("{name} {}", grouped(series.instances(class, offset))) }
+    };
+    let below = |class: Class, offset: f64| -> f64 {
+        STACK.iter().take_while(|other| **other != class).map(|other| series.instances(*other, offset)).sum()
+    };
+    // How much of the pushed release each step brought, where it has settled.
+    let mut ends: Vec<f64> = frame.facts.steps.iter().map(|step| frame.scale.offset(step.at)).collect();
+    ends.sort_by(f64::total_cmp);
+    for step in frame.facts.steps.iter().filter(|step| step.action == Action::Advance) {
+        let from = frame.scale.offset(step.at);
+        if from < 0.0 || from > until {
+            continue;
+        }
+        let x = frame.scale.at(from);
+        frame.svg.line(x, place.top, x, base, "step-drop");
+        let next = ends.iter().copied().find(|end| *end > from + 1.0).unwrap_or(until).min(until);
+        let settled = series.instances(Class::Pushed, next - 60.0);
+        let reached = series
+            .samples_at()
+            .into_iter()
+            .find(|at| *at >= from && series.instances(Class::Pushed, *at) >= settled * 0.98)
+            .filter(|at| *at < next);
+        if let (Some(at), false) = (reached, narrow || settled < 1.0 || settled > most * 0.75) {
+            let places = [(frame.scale.at(at) + 3.0, base - up(settled) - 5.0, Anchor::Start)];
+            frame.svg.text_where_free(&places, &grouped(settled), "t-b halo");
+        }
+    }
+    for class in STACK.into_iter().filter(|class| series.line(*class).is_some()) {
+        let tone = match class {
+            Class::Replaced => "t-a t-big halo",
+            Class::Pushed => "t-b t-big halo",
+            Class::Third => "t-c t-big halo",
+            Class::Other => "t-note halo",
+        };
+        let middle = |offset: f64| base - up(below(class, offset) + series.instances(class, offset) / 2.0) + 5.0;
+        let roomy = |offset: f64| up(series.instances(class, offset)) > 18.0;
+        let mut places = Vec::new();
+        let mut shown_at = until;
+        // At its right end if there is room, else at its left, else where it is thickest.
+        let thickest = series
+            .samples_at()
+            .into_iter()
+            .max_by(|a, b| series.instances(class, *a).total_cmp(&series.instances(class, *b)))
+            .unwrap_or(0.0);
+        let order = if class == Class::Replaced { [0.0, until, thickest] } else { [until, 0.0, thickest] };
+        for offset in order.into_iter().filter(|offset| roomy(*offset)) {
+            let x = frame.scale.at(offset);
+            let (x, anchor) = match (x < frame.left + 60.0, x > frame.until - 60.0) {
+                (true, _) => (frame.left + 8.0, Anchor::Start),
+                (false, true) => (frame.until - 8.0, Anchor::End),
+                (false, false) => (x, Anchor::Middle),
+            };
+            places.push((x, middle(offset), anchor));
+            shown_at = offset;
+            break;
+        }
+        let drawn = !places.is_empty() && frame.svg.text_where_free(&places, &words(class, shown_at), tone);
+        if !drawn && !narrow && series.instances(class, until) > 0.0 {
+            let y = base - up(below(class, until) + series.instances(class, until));
+            let x = frame.until + 8.0;
+            let places = [(x, y + 4.0, Anchor::Start), (x, y - 8.0, Anchor::Start), (x, y + 16.0, Anchor::Start)];
+            let beside = fitted(&words(class, until), 11.5, true, frame.svg_room(x));
+            let tone = tone.replace("t-big ", "t-beside ");
+            frame.svg.text_where_free(&places, &beside, &tone);
+        }
+    }
+}
+
+/// One strip of rates with its expected band.
+pub(super) fn rate(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
+    let series = frame.series;
+    let (key, line) = match strip.strip {
+        Strip::Of(class) => (class.key(), series.line(class)),
+        Strip::Fleet => ("fleet", Some(&series.fleet)),
+    };
+    let Some(line) = line else { return };
+    let (title, subs) = rate_words(frame, strip, line);
+    frame.name(place, &title, &subs);
+    let base = place.top + place.height;
+    let scale = strip.scale;
+    let runs = split_runs(&strip.samples, series);
+    for run in &runs {
+        let edge = |pick: fn((f64, f64)) -> f64| -> Vec<(f64, f64)> {
+            let all = run.iter().filter_map(|sample| {
+                sample.band.map(|band| (frame.scale.at(sample.offset), base - scale.up(pick(band))))
+            });
+            without_level_points(all.collect())
+        };
+        let shape = between(&edge(|band| band.1), &edge(|band| band.0));
+        frame.svg.path(&shape, &format!("band band-{key}"));
+    }
+    let ticks: Vec<(f64, String)> = scale
+        .ticks(if frame.narrow() { 20.0 } else { 22.0 })
+        .into_iter()
+        .map(|value| (value, if value < 10.0 { two_digits(value) } else { grouped(value) }))
+        .collect();
+    frame.value_ticks(place, &ticks, |value| scale.up(value));
+    for run in &runs {
+        let all = run.iter().map(|sample| (frame.scale.at(sample.offset), base - scale.up(sample.rate))).collect();
+        let drawn = without_level_points(all);
+        frame.svg.path(&points(&drawn), &format!("line line-{key}"));
+        frame.keep_clear(&drawn);
+    }
+    if strip.samples.is_empty() {
+        let words = "not enough data: too little of it ran for a rate";
+        let x = frame.left + 8.0;
+        let words = fitted(words, 11.5, false, frame.plot - 16.0);
+        frame.svg.text(x, base - 8.0, &words, "t-note halo", Anchor::Start);
+        return;
+    }
+    rate_notes(frame, place, strip);
+}
+
+/// Samples without the gaps in which too little ran.
+fn split_runs<'s>(samples: &'s [Sample], series: &Series) -> Vec<&'s [Sample]> {
+    let all = series.samples_at();
+    let apart = all.get(1).copied().unwrap_or(1.0) * 1.5;
+    samples.chunk_by(|a, b| b.offset - a.offset < apart).collect()
+}
+
+fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec<String>) {
+    let series = frame.series;
+    let counts = series.basis.words();
+    let alone = series.line(Class::Pushed).is_none();
+    let ran_out = frame.harms.iter().find(|harm| harm.ran_out());
+    let mut subs = vec![counts.to_owned()];
+    let title = match strip.strip {
+        Strip::Fleet => {
+            subs[0] = "all releases together".to_owned();
+            let inside = strip.samples.last().is_some_and(|last| last.band.is_some_and(|(_, high)| last.rate <= high));
+            if ran_out.is_some() && inside {
+                subs = vec!["all releases together:".into(), "rises, then".into(), "looks mended".into()];
+                if frame.narrow() {
+                    subs = vec!["rises, then looks mended".into()];
+                }
+            }
+            "Fleet".to_owned()
+        }
+        Strip::Of(class) => {
+            let role = match class {
+                Class::Replaced if alone => "",
+                Class::Replaced => ", the old release",
+                Class::Pushed => ", the new release",
+                Class::Third => ", a third release",
+                Class::Other => "",
+            };
+            let whole =
+                if class == Class::Other { "Other releases".to_owned() } else { format!("{}{role}", line.words()) };
+            if super::words::width_of(&whole, 12.5, true) > frame.left - 28.0 && !frame.narrow() && !role.is_empty() {
+                subs.insert(0, role.trim_start_matches(", ").to_owned());
+                line.words()
+            } else {
+                whole
+            }
+        }
+    };
+    let victim = ran_out.filter(|harm| harm.mark.victims.iter().any(|name| line.names.contains(name)));
+    let quiet = strip.samples.iter().filter(|s| s.band.is_some_and(|(_, high)| s.rate > high)).count() * 20
+        <= strip.samples.len();
+    match strip.strip {
+        Strip::Of(Class::Replaced) if victim.is_some() && !frame.narrow() => {
+            let words = format!("of a surviving {},", line.words());
+            let fits = super::words::width_of(&words, 11.5, false) < frame.left - 28.0;
+            subs.push(if fits { words } else { "of each survivor,".to_owned() });
+            subs.push("until the last is gone".into());
+        }
+        Strip::Of(Class::Replaced) if victim.is_some() => subs = vec!["until the last is gone".into()],
+        Strip::Of(Class::Pushed) if ran_out.is_some() && quiet && !strip.samples.is_empty() && !frame.narrow() => {
+            subs.push("quiet, and all that a".into());
+            subs.push("canary judge looks at".into());
+        }
+        Strip::Of(_) | Strip::Fleet => {}
+    }
+    if series.trail > 1800.0 && !frame.narrow() {
+        subs.push(format!("trailing {}", super::words::span(series.trail as i64)));
+    }
+    if !line.has_past && !frame.narrow() {
+        subs.push("no past to compare with".into());
+    }
+    (title, subs)
+}
+
+fn rate_notes(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
+    let series = frame.series;
+    let base = place.top + place.height;
+    let (Some(first), Some(last)) = (strip.samples.first(), strip.samples.last()) else { return };
+    let names: &[String] = match strip.strip {
+        Strip::Of(class) => series.line(class).map_or(&[], |line| line.names.as_slice()),
+        Strip::Fleet => &[],
+    };
+    let gone: Option<(String, Sample)> = frame
+        .harms
+        .iter()
+        .filter(|harm| harm.ran_out() && harm.end_seen)
+        .filter(|harm| harm.mark.victims.iter().any(|name| names.contains(name)))
+        .find_map(|harm| harm.mark.ended_at.and_then(|at| Some((frame.when(at), last_before(frame, strip, at)?))));
+    let narrow = frame.narrow();
+    if let Some((at, last)) = &gone {
+        let (x, y) = (frame.scale.at(last.offset), base - strip.scale.up(last.rate));
+        frame.svg.add(&format!(
+            "<use href=\"#i-extinct\" class=\"extinct-mark\" x=\"{}\" y=\"{}\" width=\"14\" height=\"14\"/>",
+            super::svg::n(x - 7.0),
+            super::svg::n(y - 7.0)
+        ));
+        frame.svg.reserve(x - 7.0, y - 7.0, x + 7.0, y + 7.0);
+        let name = fitted(&names.join(", "), 12.0, true, 60.0);
+        if narrow {
+            let words = format!("no {name} left");
+            let places = [(frame.right(), base - 5.0, Anchor::End), (x - 10.0, base - 5.0, Anchor::End)];
+            frame.svg.text_where_free(&places, &words, "t-strong halo");
+        } else {
+            let times = last.expected.filter(|expected| *expected > 0.0).map(|expected| last.rate / expected);
+            let mut lines = vec![
+                (format!("last {name} gone {at}"), "t-strong halo"),
+                (format!("{} per 1,000 {},", two_digits(last.rate), series.basis.unit()), "t-label halo"),
+            ];
+            if let Some(times) = times {
+                lines.push((format!("{} × its own past", two_digits(times)), "t-label halo"));
+            }
+            for (i, (words, class)) in lines.iter().enumerate() {
+                let line_y = (y + 4.0).clamp(place.top + 12.0, base - 34.0) + 14.0 * i as f64;
+                let (near, far) = ((x + 10.0, line_y, Anchor::Start), (x - 12.0, line_y, Anchor::End));
+                frame.svg.text_where_free(&[near, far], words, class);
+            }
+        }
+        climb_words(frame, strip, base, &name);
+    }
+    if narrow {
+        return;
+    }
+    let is_first = strip.strip == Strip::Of(Class::Pushed) || series.line(Class::Pushed).is_none();
+    if is_first && last.band.is_some() {
+        let high = last.band.map_or(0.0, |(_, high)| high);
+        let line_y = base - strip.scale.up(high) / 2.0 + 4.0;
+        let x = frame.until + 8.0;
+        if frame.svg_room(x) > 84.0 {
+            frame.svg.text_where_free(&[(x, line_y, Anchor::Start)], "expected band", "t-note halo");
+        }
+    }
+    if strip.strip == Strip::Of(Class::Pushed) {
+        let x = frame.scale.at(first.offset) - 8.0;
+        let name = fitted(&names.join(", "), 11.5, false, 70.0);
+        if first.offset > 0.0 && x - frame.left > 130.0 {
+            let words = format!("few {name} yet:");
+            frame.svg.text_where_free(&[(x, place.top + 16.0, Anchor::End)], &words, "t-note");
+            frame.svg.text_where_free(&[(x, place.top + 29.0, Anchor::End)], "not enough data", "t-note");
+        }
+    }
+}
+
+/// The last sample of a line that breaks off as a regression ends; none where it goes on, for then nothing died out.
+fn last_before(frame: &Frame<'_>, strip: &RateStrip, end: Time) -> Option<Sample> {
+    let end = frame.scale.offset(end);
+    let near = frame.series.trail.min(1800.0);
+    split_runs(&strip.samples, frame.series)
+        .into_iter()
+        .filter_map(|run| run.last().copied())
+        .find(|last| (last.offset - end).abs() <= near && last.offset + 90.0 < frame.series.until.max(end + 91.0))
+}
+
+/// "Crashes per surviving A climb", above the line where there is room, if its rate did at least double.
+fn climb_words(frame: &mut Frame<'_>, strip: &RateStrip, base: f64, name: &str) {
+    let Some(last) = strip.samples.last() else { return };
+    let half = strip.samples.get(strip.samples.len() / 2).map_or(0.0, |sample| sample.rate);
+    if frame.narrow() || last.rate < half * 2.0 {
+        return;
+    }
+    let words = format!("crashes per surviving {name} climb");
+    let after = strip.samples.len() * 7 / 10;
+    let places: Vec<(f64, f64, Anchor)> = strip.samples[after..]
+        .iter()
+        .rev()
+        .step_by(4)
+        .map(|sample| (frame.scale.at(sample.offset) - 14.0, base - strip.scale.up(sample.rate) - 6.0, Anchor::End))
+        .filter(|(_, y, _)| *y < base - strip.scale.height * 0.35 && *y > base - strip.scale.height + 22.0)
+        .collect();
+    frame.svg.text_where_free(&places, &words, "t-a halo");
+}
+
+impl Frame<'_> {
+    /// The room from a place to the right edge of the picture, px.
+    pub(super) fn svg_room(&self, x: f64) -> f64 {
+        self.width.px() - x
+    }
+}
+
+/// The same line without points in the middle of level stretches.
+fn without_level_points(run: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let level = |a: f64, b: f64| (a - b).abs() < 0.05;
+    let mut kept: Vec<(f64, f64)> = Vec::with_capacity(run.len() / 2);
+    for (i, point) in run.iter().enumerate() {
+        let before = kept.last().is_some_and(|last| level(last.1, point.1));
+        let after = run.get(i + 1).is_some_and(|next| level(next.1, point.1));
+        if !(before && after) {
+            kept.push(*point);
+        }
+    }
+    kept
+}
