@@ -1,42 +1,349 @@
-//! stub
-#![allow(missing_docs)]
-use crate::domain::{finding::*, *};
-pub struct Judge;
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Evidence {}
-#[derive(Debug, Clone)]
-pub struct Said {
-    pub at: Time,
-    pub key: String,
-    pub regression: Regression,
-    pub continuations: Vec<Continuation>,
-    pub gates: Vec<GateAnswer>,
-    pub evidence: Evidence,
+//! The judge: a deterministic fold over records in order of arrival. No IO and no clock.
+//!
+//! `watch` says that something is wrong, `attribution` who is to blame, `onset` since when, `ending` until when and why, `cost`
+//! what it came to, `gate` what a push that asks is told, `paths` what each way on would cost. `site` and `change` keep what
+//! was observed; `normal` knows what to expect. The same code judges live and replayed records: evaluations happen at whole
+//! minutes of arrival and just before a step, never "now".
+
+mod attribution;
+mod candidate;
+mod case;
+mod change;
+mod cost;
+mod ending;
+mod evidence;
+mod frame;
+mod gate;
+mod normal;
+mod onset;
+mod paths;
+mod site;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use evidence::{Baseline, CellEvidence, Evidence, Fit, PathCost, Paths, Said};
+
+use crate::domain::{
+    Record,
+    finding::{Findings, GateAnswer},
+    record::LONGEST_NAME,
+    step::Action,
+    time::{self, Time},
+};
+use candidate::{Change, Changes};
+use case::Case;
+use change::Flag;
+use normal::Normal;
+use site::Site;
+use std::collections::{BTreeMap, HashSet};
+use watch::{Reading, Watch};
+
+/// Microseconds since 1970, the judge's time.
+pub(crate) type Micros = i64;
+pub(crate) const MINUTE: Micros = 60_000_000;
+pub(crate) const HOUR: Micros = 60 * MINUTE;
+
+/// What may be set. The defaults are what the evaluation in the tests was made with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The e-value from which there is an alarm: one in so many healthy stretches of hours rises a false one.
+    pub alarm: f64,
+    /// The e-value from which a gate says hold.
+    pub hold: f64,
+    /// The probability of one explanation from which a regression is said with it.
+    pub sure: f64,
+    /// How long an alarm waits for an explanation that is sure before it is said without, microseconds.
+    pub patience: i64,
+    /// The past that is needed before it is held against the present, microseconds.
+    pub least_past: i64,
+    /// The ratio of rates that a gate wants ruled out before it says go.
+    pub rule_out: f64,
 }
-#[derive(Default, Clone)]
-pub struct Settings;
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { alarm: 1000.0, hold: 20.0, sure: 0.9, patience: 20 * MINUTE, least_past: HOUR, rule_out: 5.0 }
+    }
+}
+
+/// One service in one environment with everything that is worked out about it.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) site: Site,
+    pub(crate) normal: Normal,
+    pub(crate) watch: Watch,
+    pub(crate) readings: Vec<Reading>,
+}
+
+/// One instance judges all services whose records it is fed.
+#[derive(Debug)]
+pub struct Judge {
+    settings: Settings,
+    rooms: Vec<Room>,
+    places: BTreeMap<(String, String), usize>,
+    changes: Changes,
+    cases: Vec<Case>,
+    detected: usize,
+    gates: Vec<GateAnswer>,
+    said: Vec<Said>,
+    /// What was said last of each regression, by key.
+    said_last: BTreeMap<String, crate::domain::finding::Regression>,
+    seen: HashSet<u64>,
+    /// The latest arrival.
+    now: Micros,
+    /// The last whole minute that was closed.
+    closed: Micros,
+}
+
+/// Judges a whole history: sorts it by arrival, feeds it, and lets time pass to the minute after the last arrival.
+pub fn replay(mut records: Vec<Record>) -> Findings {
+    Record::sort_by_arrival(&mut records);
+    let mut judge = Judge::new(Settings::default());
+    for record in &records {
+        judge.observe(record);
+    }
+    if let Some(last) = records.last() {
+        judge.pass(time::from_micros(next_minute(time::micros(last.received_at()))));
+    }
+    judge.findings()
+}
+
+fn next_minute(at: Micros) -> Micros {
+    (at.div_euclid(MINUTE) + 1) * MINUTE
+}
+
+/// FNV-1a, 64 bits: stable from one run to the next, unlike the standard library's.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 impl Judge {
-    pub fn new(_s: Settings) -> Judge {
-        Judge
+    /// A judge that has seen nothing.
+    pub fn new(settings: Settings) -> Judge {
+        Judge {
+            settings,
+            rooms: Vec::new(),
+            places: BTreeMap::new(),
+            changes: Changes::default(),
+            cases: Vec::new(),
+            detected: 0,
+            gates: Vec::new(),
+            said: Vec::new(),
+            said_last: BTreeMap::new(),
+            seen: HashSet::new(),
+            now: Micros::MIN,
+            closed: Micros::MIN,
+        }
     }
-    pub fn observe(&mut self, _r: &Record) {}
-    pub fn pass(&mut self, _n: Time) {}
+
+    /// Takes one record in. Records come in order of arrival; one that comes a little out of order counts as arriving now.
+    pub fn observe(&mut self, record: &Record) {
+        let arrived = time::micros(record.received_at()).max(self.now);
+        self.close(arrived);
+        self.now = arrived;
+        match record {
+            Record::Service(line) => {
+                line.depends_on.iter().for_each(|other| self.changes.connect(&line.service, other))
+            }
+            Record::PushStarted(line) => {
+                self.changes.push(&line.push).begin(line);
+                let room = self.room(&line.service, &line.environment);
+                let site = &mut self.rooms[room].site;
+                site.name_release(&line.release);
+                line.previous.iter().for_each(|release| {
+                    site.name_release(release);
+                });
+            }
+            Record::PushStep(line) => self.step(line),
+            Record::FlagChanged(line) => {
+                self.room(&line.service, &line.environment);
+                self.judge_around(&line.service, &line.environment);
+                if self.changes.flag(Flag::new(line)) {
+                    self.tell_continuations(Change::Flag(self.changes.flags.len() - 1));
+                }
+            }
+            Record::Exposure(line) => {
+                let room = self.room(&line.service, &line.environment);
+                let sessions = line.sessions.unwrap_or(0.0);
+                let at = time::micros(line.at).min(arrived);
+                self.rooms[room].site.ran(&line.release, &line.cell, at, line.seconds, line.instances, sessions);
+            }
+            Record::Crash(line) => {
+                if !self.seen.insert(hash(&line.id)) {
+                    return;
+                }
+                let room = self.room(&line.service, &line.environment);
+                let clients = line.clients_dropped.unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32;
+                let host = line.host.as_deref().map(|host| hash(host) as u32);
+                let signature = line.signature.get(..LONGEST_NAME).unwrap_or(&line.signature);
+                self.rooms[room].site.crashed(
+                    line.release.as_deref(),
+                    &line.cell,
+                    host,
+                    time::micros(line.at).min(arrived),
+                    signature,
+                    clients,
+                    line.peer_release.as_deref(),
+                );
+            }
+            Record::Note(_) => {}
+        }
+    }
+
+    /// Lets time go by to `now` without records: closes what is due. Everything that arrived before `now` must have been fed.
+    pub fn pass(&mut self, now: Time) {
+        let now = time::micros(now);
+        self.close(now);
+        self.now = self.now.max(now);
+    }
+
+    /// What was said since the last call, in order.
     pub fn said(&mut self) -> Vec<Said> {
-        vec![]
+        std::mem::take(&mut self.said)
     }
+
+    /// Everything said so far, in the public form.
     pub fn findings(&self) -> Findings {
-        Findings::default()
+        let mut said: Vec<&Case> = self.cases.iter().filter(|case| case.number > 0).collect();
+        said.sort_by_key(|case| case.number);
+        let mut continuations: Vec<_> = said.iter().flat_map(|case| case.continuations.clone()).collect();
+        continuations.sort_by_key(|it| it.step_at);
+        let mut gates = self.gates.clone();
+        gates.sort_by_key(|gate| gate.at);
+        let regressions = said.iter().map(|case| case.regression(self)).collect();
+        Findings { regressions, continuations, gates }
     }
-    pub fn gate(&self, _push: &str, _now: Time) -> Option<GateAnswer> {
-        None
+
+    /// What a push that asks now may do; none where no such push has begun.
+    pub fn gate(&self, push: &str, now: Time) -> Option<GateAnswer> {
+        let number = self.changes.find_push(push)?;
+        self.answer(number, time::micros(now))
     }
-    pub fn keys(&self) -> Vec<String> {
-        vec![]
+
+    /// The evidence behind a regression, by its key.
+    pub fn evidence(&self, key: &str) -> Option<Evidence> {
+        self.cases.iter().find(|case| case.number > 0 && case.key == key).and_then(|case| case.evidence.clone())
     }
-    pub fn evidence(&self, _key: &str) -> Option<Evidence> {
-        None
+
+    /// Every release's own past, those of regressions left out, for the band of what is to be expected.
+    pub fn baselines(&self, service: &str, environment: &str) -> Vec<Baseline> {
+        let Some(room) = self.places.get(&(service.to_owned(), environment.to_owned())) else { return Vec::new() };
+        let site = &self.rooms[*room].site;
+        let pushes = self.changes.pushes_of(service, environment);
+        let mut normal = Normal::default();
+        normal.advance(site, &pushes, self.now.max(0));
+        let of = |(number, name): (usize, &str)| {
+            let hours = normal.exposure_of(number as u16);
+            let count = normal.count_of(number as u16, |_| true);
+            let rate = if hours > 0.0 { count / hours } else { 0.0 };
+            (hours > 0.0).then(|| Baseline { release: name.to_owned(), rate, count, hours })
+        };
+        site.releases.iter().enumerate().filter_map(of).collect()
     }
-}
-pub fn replay(_r: Vec<Record>) -> Findings {
-    Findings::default()
+
+    /// What each way on would have cost, as it was worked out last before `at`; none where no change is blamed.
+    pub fn paths(&self, key: &str, at: Time) -> Option<Paths> {
+        let case = self.cases.iter().find(|case| case.number > 0 && case.key == key)?;
+        case.paths.iter().rev().find(|paths| paths.at <= at).or(case.paths.first()).cloned()
+    }
+
+    fn room(&mut self, service: &str, environment: &str) -> usize {
+        if let Some(room) = self.places.get(&(service.to_owned(), environment.to_owned())) {
+            return *room;
+        }
+        let site = Site::new(service, environment);
+        self.rooms.push(Room { site, normal: Normal::default(), watch: Watch::default(), readings: Vec::new() });
+        self.places.insert((service.to_owned(), environment.to_owned()), self.rooms.len() - 1);
+        self.rooms.len() - 1
+    }
+
+    fn step(&mut self, line: &crate::domain::step::PushStep) {
+        let number = {
+            self.changes.push(&line.push);
+            self.changes.find_push(&line.push).unwrap_or_default()
+        };
+        if let Some(begun) = self.changes.pushes[number].begun.clone() {
+            self.judge_around(&begun.service, &begun.environment);
+        }
+        let moves_on = matches!(line.action, Action::Advance | Action::Resume | Action::Complete);
+        let answer = if moves_on { self.answer(number, self.now.max(time::micros(line.at))) } else { None };
+        if !self.changes.pushes[number].step(line) {
+            return;
+        }
+        let at = time::micros(line.at);
+        let index =
+            self.changes.pushes[number].steps.iter().rposition(|step| step.at == at && step.action == line.action);
+        let raised = index.is_some_and(|index| self.changes.pushes[number].raised(index));
+        if let Some(answer) = answer
+            && (raised || line.action == Action::Advance)
+        {
+            self.gates.push(GateAnswer { at: line.at, ..answer });
+        }
+        self.tell_continuations(Change::Push(number));
+    }
+
+    /// Closes every whole minute up to and including `until`.
+    fn close(&mut self, until: Micros) {
+        let last = until.div_euclid(MINUTE) * MINUTE;
+        if self.closed == Micros::MIN {
+            self.closed = last;
+        }
+        while self.closed < last {
+            let due = self.next_due(self.closed + MINUTE);
+            let Some(next) = due.filter(|due| *due <= last) else {
+                self.closed = last;
+                return;
+            };
+            self.closed = next;
+            for room in 0..self.rooms.len() {
+                if self.is_due(room, next) {
+                    self.judge_room(room, next);
+                }
+            }
+        }
+    }
+
+    /// The first minute at or after `from` at which anything may have to be judged.
+    fn next_due(&self, from: Micros) -> Option<Micros> {
+        let unread = self.rooms.iter().any(|room| room.site.unread.is_some());
+        let fifth = (from + 5 * MINUTE - 1).div_euclid(5 * MINUTE) * 5 * MINUTE;
+        let open = self.cases.iter().any(Case::is_watched);
+        if unread { Some(from) } else { open.then_some(fifth) }
+    }
+
+    fn is_due(&self, room: usize, at: Micros) -> bool {
+        let site = &self.rooms[room].site;
+        let readable = site.unread.is_some_and(|_| site.known_until(at) > site.read_until);
+        let open = self.cases.iter().any(|case| case.room == room && case.is_watched());
+        readable || (open && at % (5 * MINUTE) == 0)
+    }
+
+    /// Judges a service and those around it with everything that has arrived, as just before a step.
+    fn judge_around(&mut self, service: &str, environment: &str) {
+        for service in self.changes.around(service) {
+            if let Some(room) = self.places.get(&(service, environment.to_owned())).copied() {
+                self.judge_room(room, self.now);
+            }
+        }
+    }
+
+    /// Looks at one service: reads the watch, opens cases, and goes over those that are open.
+    fn judge_room(&mut self, number: usize, now: Micros) {
+        let room = &mut self.rooms[number];
+        let pushes = self.changes.pushes_of(&room.site.service, &room.site.environment);
+        let trial = self.changes.trial_start(&room.site, now);
+        let anchor = trial.unwrap_or(now).min(now - HOUR);
+        room.normal.advance(&room.site, &pushes, anchor);
+        room.readings = room.watch.look(&room.site, &self.changes, &room.normal, &self.settings, now);
+        let known = room.site.known_until(now);
+        room.site.disturbed = None;
+        room.site.read_until = known;
+        if room.site.unread.is_some_and(|unread| unread < known) {
+            room.site.unread = None;
+        }
+        self.open_cases(number, now);
+        self.review_cases(number, now);
+    }
 }

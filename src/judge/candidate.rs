@@ -1,0 +1,192 @@
+//! The changes that may be behind what a service shows, and how far each reached every cell at every time.
+
+use super::{
+    HOUR, Micros,
+    change::{Flag, Push, flag_dose},
+    frame::Frame,
+    site::Site,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long after its last step a push or flag change is still a candidate.
+const REACH: Micros = 24 * HOUR;
+
+/// A push or a flag change, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Change {
+    Push(usize),
+    Flag(usize),
+}
+
+/// A change on trial at one service.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub(crate) change: Change,
+    /// Whether it changes the service that crashes, or one that it talks to.
+    pub(crate) own: bool,
+    /// The release that an own push brings.
+    pub(crate) release: Option<u16>,
+    pub(crate) rollback: bool,
+    /// When it first exposed anybody.
+    pub(crate) first: Micros,
+    /// Every instant at which it moved.
+    pub(crate) moves: Vec<Micros>,
+}
+
+/// Everything known of changes, and who talks to whom.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) pushes: Vec<Push>,
+    pub(crate) flags: Vec<Flag>,
+    push_numbers: BTreeMap<String, usize>,
+    flag_numbers: BTreeSet<String>,
+    edges: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Changes {
+    /// The push with this id, made where it is new.
+    pub(crate) fn push(&mut self, id: &str) -> &mut Push {
+        let next = self.pushes.len();
+        let number = *self.push_numbers.entry(id.to_owned()).or_insert(next);
+        if number == next {
+            self.pushes.push(Push { id: id.to_owned(), ..Push::default() });
+        }
+        &mut self.pushes[number]
+    }
+
+    /// The number of a push.
+    pub(crate) fn find_push(&self, id: &str) -> Option<usize> {
+        self.push_numbers.get(id).copied()
+    }
+
+    /// Takes a flag change in; false where it was there already.
+    pub(crate) fn flag(&mut self, flag: Flag) -> bool {
+        let new = self.flag_numbers.insert(flag.id.clone());
+        if new {
+            self.flags.push(flag);
+        }
+        new
+    }
+
+    /// Notes that two services talk to each other.
+    pub(crate) fn connect(&mut self, one: &str, other: &str) {
+        self.edges.entry(one.to_owned()).or_default().insert(other.to_owned());
+        self.edges.entry(other.to_owned()).or_default().insert(one.to_owned());
+    }
+
+    /// How close a change's service is to the one that crashes: 1 for itself, 0.5 for one that it talks to, else 0.
+    pub(crate) fn closeness(&self, service: &str, other: &str) -> f64 {
+        if service == other {
+            1.0
+        } else if self.edges.get(service).is_some_and(|edges| edges.contains(other)) {
+            0.5
+        } else {
+            0.0
+        }
+    }
+
+    /// The services whose changes can be behind crashes of this one.
+    pub(crate) fn around(&self, service: &str) -> Vec<String> {
+        let edges = self.edges.get(service).into_iter().flatten().cloned();
+        std::iter::once(service.to_owned()).chain(edges).collect()
+    }
+
+    /// The pushes of one service and environment, in order of their first exposure.
+    pub(crate) fn pushes_of<'a>(&'a self, service: &str, environment: &str) -> Vec<&'a Push> {
+        let of = |push: &&Push| {
+            push.begun.as_ref().is_some_and(|it| it.service == service && it.environment == environment)
+                && push.first_exposed().is_some()
+        };
+        let mut pushes: Vec<&Push> = self.pushes.iter().filter(of).collect();
+        pushes.sort_by_key(|push| (push.first_exposed(), push.id.clone()));
+        pushes
+    }
+
+    /// All changes of the flag that the change belongs to, in order of their times, and the change's place among them.
+    pub(crate) fn flag_line(&self, number: usize) -> (Vec<&Flag>, usize) {
+        let flag = &self.flags[number];
+        let same =
+            |it: &&Flag| it.flag == flag.flag && it.service == flag.service && it.environment == flag.environment;
+        let mut line: Vec<&Flag> = self.flags.iter().filter(same).collect();
+        line.sort_by_key(|it| (it.at, it.id.clone()));
+        let place = line.iter().position(|it| it.id == flag.id).unwrap_or(0);
+        (line, place)
+    }
+
+    /// The name of a change.
+    pub(crate) fn id(&self, change: Change) -> &str {
+        match change {
+            Change::Push(number) => &self.pushes[number].id,
+            Change::Flag(number) => &self.flags[number].id,
+        }
+    }
+
+    /// Every change that exposed somebody near this service before `until`, and moved at most a day before `from`.
+    pub(crate) fn candidates(&self, site: &Site, from: Micros, until: Micros) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        for (number, push) in self.pushes.iter().enumerate() {
+            let (Some(begun), Some(first)) = (&push.begun, push.first_exposed()) else { continue };
+            let close = self.closeness(&site.service, &begun.service);
+            let moved = push.last_moved().is_some_and(|moved| moved >= from - REACH);
+            if begun.environment != site.environment || close == 0.0 || first >= until || !moved {
+                continue;
+            }
+            let own = begun.service == site.service;
+            found.push(Candidate {
+                change: Change::Push(number),
+                own,
+                release: site.releases.find(&begun.release).filter(|_| own).map(|it| it as u16),
+                rollback: begun.rollback,
+                first,
+                moves: push.steps.iter().map(|step| step.at).collect(),
+            });
+        }
+        for (number, flag) in self.flags.iter().enumerate() {
+            let close = self.closeness(&site.service, &flag.service);
+            let near = flag.at >= from - REACH && flag.at < until;
+            if flag.environment != site.environment || close == 0.0 || !near {
+                continue;
+            }
+            let (line, place) = self.flag_line(number);
+            found.push(Candidate {
+                change: Change::Flag(number),
+                own: flag.service == site.service,
+                release: None,
+                rollback: false,
+                first: flag.at,
+                moves: line[place..].iter().map(|it| it.at).collect(),
+            });
+        }
+        found
+    }
+
+    /// The earliest first exposure of any change that is on trial at this service now; what came before it is normal.
+    pub(crate) fn trial_start(&self, site: &Site, now: Micros) -> Option<Micros> {
+        self.candidates(site, now, now).iter().map(|it| it.first).filter(|first| now - first < 2 * REACH).min()
+    }
+
+    /// How far a change reached each cell in each block, 0 to 1, by block and cell.
+    pub(crate) fn doses(&self, candidate: &Candidate, site: &Site, frame: &Frame) -> Vec<f64> {
+        let mut doses = Vec::with_capacity(frame.blocks.len() * frame.cells);
+        let line = match candidate.change {
+            Change::Flag(number) => Some(self.flag_line(number)),
+            Change::Push(_) => None,
+        };
+        for (block, (start, end)) in frame.blocks.iter().enumerate() {
+            for cell in 0..frame.cells {
+                let name = site.cells.name(cell);
+                // A share holds from its step on: the mean over the block, at four instants.
+                let mean = |share: &dyn Fn(Micros) -> f64| {
+                    (0..4).map(|part| share(start + (end - start) * (2 * part + 1) / 8)).sum::<f64>() / 4.0
+                };
+                doses.push(match (candidate.change, candidate.release, &line) {
+                    (Change::Push(_), Some(release), _) => frame.share(block, release, cell),
+                    (Change::Push(number), None, _) => mean(&|at| self.pushes[number].share_in(name, at)),
+                    (Change::Flag(_), _, Some((line, place))) => mean(&|at| flag_dose(line, *place, name, at)),
+                    (Change::Flag(_), _, None) => 0.0,
+                });
+            }
+        }
+        doses
+    }
+}

@@ -1,0 +1,230 @@
+//! When and why a regression ended. Crashes that stop are no evidence of anything while nobody is left who could crash.
+
+use super::{
+    HOUR, MINUTE, Micros,
+    attribution::{Attribution, Explanation, Shape},
+    candidate::{Change, Changes},
+    site::{Basis, Site},
+    stats::{ln_recovery, poisson_tail},
+};
+use crate::domain::{
+    finding::{Ending, Kind},
+    step::Action,
+};
+
+/// What must be quiet for how long before an ending is said.
+const QUIET: Micros = 10 * MINUTE;
+
+/// What is asked about a regression.
+pub(crate) struct Inquest<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) changes: &'a Changes,
+    pub(crate) it: &'a Attribution,
+    pub(crate) explanation: &'a Explanation,
+    pub(crate) victims: &'a [u16],
+    pub(crate) onset: Micros,
+    pub(crate) until: Micros,
+}
+
+/// Sums over a stretch of blocks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    count: f64,
+    expected: f64,
+    /// Expected if the harm went on as it was.
+    elevated: f64,
+}
+
+impl Inquest<'_> {
+    /// The ending, if there is one.
+    pub(crate) fn ending(&self) -> Option<(Micros, Ending)> {
+        if let Some(end) = self.culprit_gone() {
+            return Some(end);
+        }
+        if let Some(end) = self.fell() {
+            return Some(end);
+        }
+        self.victims_gone()
+    }
+
+    /// The change was taken back, and the harm with it.
+    fn culprit_gone(&self) -> Option<(Micros, Ending)> {
+        let change = self.explanation.change?;
+        let (gone, ending) = match change {
+            Change::Push(number) => {
+                let push = &self.changes.pushes[number];
+                let begun = push.begun.as_ref()?;
+                if self.explanation.shape == Shape::Returning {
+                    return None;
+                }
+                let own = begun.service == self.site.service && begun.environment == self.site.environment;
+                let release = self.site.releases.find(&begun.release).filter(|_| own);
+                let measured = release.filter(|_| self.site.basis() != Basis::Shares);
+                let gone = match measured {
+                    Some(release) => self.site.lives.get(release)?.1,
+                    None => push.steps.last().filter(|step| step.share <= 0.0)?.at,
+                };
+                let newer = release.is_some_and(|release| self.newer_runs(release));
+                (gone, if newer { Ending::Fixed } else { Ending::RolledBack })
+            }
+            Change::Flag(number) => {
+                let (line, place) = self.changes.flag_line(number);
+                let last = line.last().filter(|_| line.len() > place + 1)?;
+                let base = line[place].before.unwrap_or(0.0);
+                let opened = line[place].widened();
+                let now = last.after.unwrap_or(1.0);
+                let back = if opened { now <= base + 1e-9 } else { now >= base - 1e-9 };
+                if !back {
+                    return None;
+                }
+                (last.at, Ending::FlagReverted)
+            }
+        };
+        if gone < self.onset || self.until - gone < QUIET {
+            return None;
+        }
+        let after = self.sums(gone, None);
+        let quiet = poisson_tail(after.count, after.expected * 1.25 + 0.02) > 0.01;
+        let told = after.elevated >= 3.0 || self.until - gone >= 30 * MINUTE || !self.victims_run();
+        (quiet && told).then_some((gone, ending))
+    }
+
+    /// Whether the fleet now mostly runs a release that came after this one.
+    fn newer_runs(&self, release: usize) -> bool {
+        let block = self.it.frame.blocks.len() - 1;
+        let first = self.site.lives.get(release).map_or(Micros::MAX, |life| life.0);
+        let newer = self.it.frame.releases.iter().filter(|it| {
+            self.site.lives.get(usize::from(**it)).is_some_and(|life| life.0 > first && life.0 != Micros::MAX)
+        });
+        newer.map(|it| self.it.frame.share_of_all(block, *it)).sum::<f64>() > 0.5
+    }
+
+    /// Whether a victim still ran at the end.
+    fn victims_run(&self) -> bool {
+        let block = self.it.frame.blocks.len() - 1;
+        self.victims.iter().any(|it| self.it.frame.share_of_all(block, *it) > 0.0)
+    }
+
+    /// The rate fell while victims were running: at least three crashes were to be expected if it had not, and few came.
+    fn fell(&self) -> Option<(Micros, Ending)> {
+        let blocks = &self.it.frame.blocks;
+        let first = self.it.frame.block_of(self.onset).map_or(0, |block| block + 1);
+        // Many ends are tried: the evidence must be ten times what one would need.
+        let mut best: Option<(f64, Micros)> = None;
+        for (start, _) in &blocks[first.min(blocks.len())..] {
+            if *start < self.onset || self.until - start < QUIET {
+                continue;
+            }
+            let sums = self.sums(*start, Some(self.victims));
+            let ratio = (sums.elevated / sums.expected.max(1e-9)).min(20.0);
+            if sums.elevated < 3.0 || ratio < 1.3 {
+                continue;
+            }
+            let evidence = ln_recovery(sums.count, sums.elevated, ratio);
+            if evidence >= 200_f64.ln() && best.is_none_or(|best| evidence > best.0) {
+                best = Some((evidence, *start));
+            }
+        }
+        let at = best?.1;
+        Some((at, self.why_it_fell(at)))
+    }
+
+    fn why_it_fell(&self, at: Micros) -> Ending {
+        let near = |moved: Micros| moved > self.onset && moved >= at - 2 * HOUR && moved <= at + QUIET;
+        if self.explanation.kind == Kind::Ambient {
+            return Ending::Subsided;
+        }
+        if let Some(Change::Push(number)) = self.explanation.change {
+            let stopped = |action: Action| action == Action::Stop || action == Action::Pause;
+            if self.changes.pushes[number].steps.iter().any(|step| stopped(step.action) && near(step.at)) {
+                return Ending::Stopped;
+            }
+        }
+        let others = self.changes.candidates(self.site, at, at + QUIET);
+        let helped =
+            others.iter().any(|it| Some(it.change) != self.explanation.change && it.moves.iter().any(|at| near(*at)));
+        if helped { Ending::Fixed } else { Ending::Subsided }
+    }
+
+    /// The last victim went away while the rate was as high as ever.
+    fn victims_gone(&self) -> Option<(Micros, Ending)> {
+        let at =
+            if self.site.basis() == Basis::Shares {
+                let block =
+                    self.it.frame.blocks.iter().enumerate().rev().find(|(block, _)| {
+                        self.victims.iter().any(|it| self.it.frame.share_of_all(*block, *it) > 0.0)
+                    })?;
+                block.1.1
+            } else {
+                self.victims.iter().filter_map(|it| self.site.lives.get(usize::from(*it))).map(|life| life.1).max()?
+            };
+        // Somebody else must have been heard of since: silence of everybody is a gap, not an ending.
+        let heard = self.site.frontier.unwrap_or(self.until);
+        let gone = self.until - at >= QUIET / 2 && heard - at >= QUIET / 2 && at > self.onset;
+        gone.then_some((at, Ending::VictimsGone))
+    }
+
+    /// Crashes since an instant, of some releases or all, with what was expected, and would be if harm went on.
+    fn sums(&self, since: Micros, releases: Option<&[u16]>) -> Sums {
+        let frame = &self.it.frame;
+        let harm = self.elevation();
+        let mut sums = Sums::default();
+        for (block, (start, end)) in frame.blocks.iter().enumerate() {
+            let part = (end - since.clamp(*start, *end)) as f64 / (end - start).max(1) as f64;
+            if part <= 0.0 {
+                continue;
+            }
+            for place in 0..frame.width() {
+                let at = block * frame.width() + place;
+                if releases.is_none_or(|them| them.contains(&frame.population(place).0)) {
+                    sums.expected += self.it.expected[at] * part;
+                    sums.elevated += (self.it.expected[at] + harm[at]) * part;
+                    if *start >= since {
+                        sums.count += self.it.counts[at];
+                    } else {
+                        sums.count += self.after(block, place, since);
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    /// Crashes of one population in the block that `since` falls into, after it.
+    fn after(&self, block: usize, place: usize, since: Micros) -> f64 {
+        let (release, cell) = self.it.frame.population(place);
+        let (from, to) = self.it.frame.blocks[block];
+        let of = |it: &&super::site::Event| {
+            it.counts && it.at >= since.max(from) && it.at < to && it.release == release && usize::from(it.cell) == cell
+        };
+        let found = self.it.frame.events(self.site, |_| true).filter(of).count() as f64;
+        found.min(self.it.counts[block * self.it.frame.width() + place])
+    }
+
+    /// The harm that would go on: where the change is, or, once it is gone or there was none, as it last was.
+    fn elevation(&self) -> Vec<f64> {
+        let frame = &self.it.frame;
+        let width = frame.width();
+        let mut pattern = self.explanation.pattern.clone();
+        let ambient = self.explanation.shape == Shape::Ambient;
+        let gone = |block: usize| (0..width).all(|place| pattern[block * width + place] <= 0.0);
+        let last = (0..frame.blocks.len()).rev().find(|block| !gone(*block));
+        let Some(last) = last else { return vec![0.0; pattern.len()] };
+        let carried =
+            ambient || matches!(self.explanation.change, Some(Change::Flag(_))) || last + 1 < frame.blocks.len();
+        if carried {
+            // As in the last block before it ended in which it stood fully; the very last may be cut short.
+            let from = last.saturating_sub(1);
+            for block in last + 1..frame.blocks.len() {
+                for place in 0..width {
+                    pattern[block * width + place] = pattern[from * width + place].max(pattern[last * width + place]);
+                }
+            }
+        }
+        pattern
+            .iter()
+            .zip(&frame.ran)
+            .map(|(pattern, ran)| pattern * ran * self.it.unit * self.explanation.size)
+            .collect()
+    }
+}

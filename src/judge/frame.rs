@@ -1,0 +1,213 @@
+//! A stretch of a service's time cut into blocks: exposure by release and cell, crashes, and what was expected of them.
+
+use super::{
+    HOUR, Micros,
+    change::Push,
+    site::{BUCKET, Basis, Event, NOBODY, Site},
+};
+
+/// Blocks of time by releases and cells.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Frame {
+    pub(crate) releases: Vec<u16>,
+    pub(crate) cells: usize,
+    pub(crate) blocks: Vec<(Micros, Micros)>,
+    /// Exposure in the service's basis, by block, release and cell.
+    pub(crate) ran: Vec<f64>,
+    /// Sessions by instance-hour in each block, where both are known.
+    pub(crate) load: Vec<Option<f64>>,
+    buckets_a_block: i64,
+    first: i64,
+}
+
+impl Frame {
+    /// The blocks that cover `from` to `to`, at most `most` of them; the last one ends at `to`.
+    pub(crate) fn new(site: &Site, pushes: &[&Push], from: Micros, to: Micros, most: usize) -> Frame {
+        let first = from.div_euclid(BUCKET);
+        let last = (to - 1).div_euclid(BUCKET).max(first);
+        let width = (last - first + 1).div_euclid(most as i64) + i64::from((last - first + 1) % most as i64 != 0);
+        let mut frame =
+            Frame { first, buckets_a_block: width.max(1), cells: site.cells.len().max(1), ..Frame::default() };
+        let parts: Vec<Vec<(u16, u16, f64)>> =
+            (first..=last).map(|index| exposure_of(site, pushes, index, to)).collect();
+        for part in &parts {
+            for (release, _, amount) in part {
+                if *amount > 0.0 && !frame.releases.contains(release) {
+                    frame.releases.push(*release);
+                }
+            }
+        }
+        frame.releases.sort_unstable();
+        let mut index = first;
+        while index <= last {
+            let end = ((index + frame.buckets_a_block) * BUCKET).min(to);
+            frame.blocks.push((index * BUCKET, end.max(index * BUCKET + 1)));
+            index += frame.buckets_a_block;
+        }
+        frame.ran = vec![0.0; frame.blocks.len() * frame.width()];
+        for (place, part) in parts.iter().enumerate() {
+            let block = place / frame.buckets_a_block as usize;
+            for (release, cell, amount) in part {
+                if let Some(at) = frame.at(block, *release, *cell) {
+                    frame.ran[at] += amount;
+                }
+            }
+        }
+        frame.load = (0..frame.blocks.len()).map(|block| frame.load_of(site, block)).collect();
+        frame
+    }
+
+    /// Populations in one block: releases times cells.
+    pub(crate) fn width(&self) -> usize {
+        self.releases.len() * self.cells
+    }
+
+    /// Where a population stands in the arrays of this frame.
+    pub(crate) fn at(&self, block: usize, release: u16, cell: u16) -> Option<usize> {
+        let place = self.releases.iter().position(|it| *it == release)?;
+        let cell = usize::from(cell);
+        (cell < self.cells).then_some(block * self.width() + place * self.cells + cell)
+    }
+
+    /// The release and cell of a place within a block.
+    pub(crate) fn population(&self, place: usize) -> (u16, usize) {
+        (self.releases[place / self.cells], place % self.cells)
+    }
+
+    /// The block that holds an instant.
+    pub(crate) fn block_of(&self, at: Micros) -> Option<usize> {
+        let block = (at.div_euclid(BUCKET) - self.first).div_euclid(self.buckets_a_block.max(1));
+        let (_, end) = self.blocks.last()?;
+        (block >= 0 && at < *end && (block as usize) < self.blocks.len()).then_some(block as usize)
+    }
+
+    /// Exposure of everybody in a cell during a block.
+    pub(crate) fn in_cell(&self, block: usize, cell: usize) -> f64 {
+        (0..self.releases.len()).map(|release| self.ran[block * self.width() + release * self.cells + cell]).sum()
+    }
+
+    /// The share of a release in a cell during a block.
+    pub(crate) fn share(&self, block: usize, release: u16, cell: usize) -> f64 {
+        let all = self.in_cell(block, cell);
+        let own = self.at(block, release, cell as u16).map_or(0.0, |at| self.ran[at]);
+        if all > 0.0 { own / all } else { 0.0 }
+    }
+
+    /// The share of a release in all cells during a block.
+    pub(crate) fn share_of_all(&self, block: usize, release: u16) -> f64 {
+        let all: f64 = self.ran[block * self.width()..(block + 1) * self.width()].iter().sum();
+        let own: f64 =
+            (0..self.cells).filter_map(|cell| self.at(block, release, cell as u16)).map(|at| self.ran[at]).sum();
+        if all > 0.0 { own / all } else { 0.0 }
+    }
+
+    /// Every crash report inside the frame that passes the filter.
+    pub(crate) fn events<'a>(
+        &'a self,
+        site: &'a Site,
+        wanted: impl Fn(&Event) -> bool + 'a,
+    ) -> impl Iterator<Item = &'a Event> + 'a {
+        let end = self.blocks.last().map_or(0, |block| block.1);
+        site.buckets
+            .range(self.first..=(end - 1).div_euclid(BUCKET))
+            .flat_map(|(_, bucket)| bucket.events.iter())
+            .filter(move |event| event.at < end && wanted(event))
+    }
+
+    /// The release that a crash is held against: its own, or the only one that ran there where it names none.
+    pub(crate) fn release_of(&self, block: usize, event: &Event) -> Option<u16> {
+        if event.release != NOBODY {
+            return Some(event.release);
+        }
+        let cell = usize::from(event.cell);
+        let mut there = self.releases.iter().copied().filter(|release| self.share(block, *release, cell) > 0.0);
+        there.next().filter(|_| there.next().is_none())
+    }
+
+    /// Crashes by block, release and cell. A population that crashed without exposure gets a small one: a fiftieth of its cell.
+    pub(crate) fn counts(&mut self, site: &Site, wanted: impl Fn(&Event) -> bool) -> Vec<f64> {
+        let mut counts = vec![0.0; self.ran.len()];
+        let mut missing = Vec::new();
+        for event in self.events(site, wanted) {
+            let Some(block) = self.block_of(event.at) else { continue };
+            let Some(at) = self.release_of(block, event).and_then(|release| self.at(block, release, event.cell)) else {
+                continue;
+            };
+            counts[at] += 1.0;
+            if self.ran[at] <= 0.0 {
+                missing.push((at, block, usize::from(event.cell)));
+            }
+        }
+        for (at, block, cell) in missing {
+            if self.ran[at] <= 0.0 {
+                self.ran[at] = (self.in_cell(block, cell) / 50.0).max(1e-6);
+            }
+        }
+        counts
+    }
+
+    fn load_of(&self, site: &Site, block: usize) -> Option<f64> {
+        if site.basis() != Basis::Instances {
+            return None;
+        }
+        let first = self.first + block as i64 * self.buckets_a_block;
+        let (mut hours, mut sessions) = (0.0, 0.0);
+        for (_, bucket) in site.buckets.range(first..first + self.buckets_a_block) {
+            for ran in &bucket.ran {
+                hours += f64::from(ran.hours);
+                sessions += f64::from(ran.sessions);
+            }
+        }
+        (hours > 0.0 && sessions > 0.0).then(|| sessions / hours)
+    }
+}
+
+/// Exposure of one bucket in the service's basis, counted up to `until`.
+pub(crate) fn exposure_of(site: &Site, pushes: &[&Push], index: i64, until: Micros) -> Vec<(u16, u16, f64)> {
+    let start = index * BUCKET;
+    let elapsed = (until.min(start + BUCKET) - start).max(0) as f64;
+    if site.basis() == Basis::Shares {
+        return by_shares(site, pushes, start, elapsed / HOUR as f64);
+    }
+    let frontier = site.frontier.unwrap_or(until);
+    let measured = |index: i64| site.buckets.get(&index).map(|bucket| &bucket.ran).filter(|ran| !ran.is_empty());
+    if start < frontier {
+        let covered = (frontier.min(start + BUCKET) - start).max(1) as f64;
+        let part = (elapsed / covered).min(if elapsed < covered { 1.0 } else { BUCKET as f64 });
+        let Some(ran) = measured(index) else { return Vec::new() };
+        return ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran) * part)).collect();
+    }
+    // Nothing was reported for this time: the last that was is taken to go on.
+    let last = (frontier - 1).div_euclid(BUCKET);
+    let covered = (frontier - last * BUCKET).max(1) as f64;
+    let Some(ran) = measured(last) else { return Vec::new() };
+    ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran) * elapsed / covered)).collect()
+}
+
+/// The fleet as the pushes meant it to be: each push takes its share from what ran before it.
+fn by_shares(site: &Site, pushes: &[&Push], at: Micros, hours: f64) -> Vec<(u16, u16, f64)> {
+    let cells = site.cells.len().max(1);
+    let mut parts = Vec::new();
+    for cell in 0..cells {
+        let mut mix: Vec<(u16, f64)> = Vec::new();
+        for push in pushes {
+            let Some(begun) = &push.begun else { continue };
+            let Some(release) = site.releases.find(&begun.release) else { continue };
+            // In the middle of the bucket, so that a step within it counts for about its part.
+            let share = push.share_in(site.cells.name(cell), at + BUCKET / 2);
+            mix.iter_mut().for_each(|part| part.1 *= 1.0 - share);
+            mix.push((release as u16, share));
+        }
+        let taken: f64 = mix.iter().map(|part| part.1).sum();
+        let first = pushes.iter().find_map(|push| push.begun.as_ref()).and_then(|begun| {
+            let previous = begun.previous.as_deref().and_then(|name| site.releases.find(name));
+            previous.or_else(|| (0..site.releases.len()).find(|it| site.releases.name(*it) != begun.release))
+        });
+        let rest = first.or_else(|| (site.releases.len() > 0 && pushes.is_empty()).then_some(0));
+        if let Some(rest) = rest {
+            mix.push((rest as u16, (1.0 - taken).max(0.0)));
+        }
+        parts.extend(mix.into_iter().map(|(release, share)| (release, cell as u16, share * hours / cells as f64)));
+    }
+    parts
+}

@@ -1,0 +1,189 @@
+//! What is normal for a service: its crash rates before the changes that are on trial, by signature, release, cell and hour.
+
+use super::{
+    HOUR, Micros,
+    change::Push,
+    frame::{Frame, exposure_of},
+    site::{BUCKET, NOBODY, Site},
+};
+
+/// Crashes and exposure of a service's own past, folded bucket by bucket up to an anchor that never enters a trial.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Normal {
+    first: Option<i64>,
+    /// The first bucket that is not in.
+    anchor: i64,
+    folded: (usize, usize),
+    exposure: f64,
+    of_release: Vec<f64>,
+    of_cell: Vec<(f64, f64)>,
+    of_hour: Vec<(f64, f64)>,
+    counts: Vec<Past>,
+    sessions: f64,
+    hours: f64,
+}
+
+/// One signature's past.
+#[derive(Debug, Clone, Default)]
+struct Past {
+    /// Episodes.
+    count: f64,
+    /// Reports, of which an episode may have several.
+    reports: f64,
+    by_release: Vec<(u16, f64)>,
+}
+
+impl Normal {
+    /// Moves the anchor to `until`, from the beginning where something was changed behind it.
+    pub(crate) fn advance(&mut self, site: &Site, pushes: &[&Push], until: Micros) {
+        let until = until.div_euclid(BUCKET);
+        let shape = (site.explained.len(), site.explained.iter().filter(|it| it.to == Micros::MAX).count());
+        let disturbed = site.disturbed.is_some_and(|index| index < self.anchor);
+        let first = site.buckets.keys().next().copied();
+        if until < self.anchor || shape != self.folded || disturbed || first != self.first {
+            *self = Normal { folded: shape, first, anchor: first.unwrap_or(until), ..Normal::default() };
+            self.of_hour = vec![(0.0, 0.0); 24];
+        }
+        if first.is_none() {
+            return;
+        }
+        self.of_release.resize(site.releases.len(), 0.0);
+        self.of_cell.resize(site.cells.len(), (0.0, 0.0));
+        self.counts.resize(site.signatures.len(), Past::default());
+        while self.anchor < until {
+            self.fold(site, pushes, self.anchor);
+            self.anchor += 1;
+        }
+    }
+
+    fn fold(&mut self, site: &Site, pushes: &[&Push], index: i64) {
+        let start = index * BUCKET;
+        if site.is_clouded(start) {
+            return;
+        }
+        let hour = start.div_euclid(HOUR).rem_euclid(24) as usize;
+        for (release, cell, amount) in exposure_of(site, pushes, index, start + BUCKET) {
+            self.exposure += amount;
+            self.of_release[usize::from(release)] += amount;
+            self.of_cell[usize::from(cell)].1 += amount;
+            self.of_hour[hour].1 += amount;
+        }
+        let Some(bucket) = site.buckets.get(&index) else { return };
+        for ran in &bucket.ran {
+            if ran.sessions > 0.0 && ran.hours > 0.0 {
+                self.sessions += f64::from(ran.sessions);
+                self.hours += f64::from(ran.hours);
+            }
+        }
+        for event in &bucket.events {
+            if site.is_explained(event.signature, event.at) {
+                continue;
+            }
+            let past = &mut self.counts[event.signature as usize];
+            past.reports += 1.0;
+            if !event.counts {
+                continue;
+            }
+            past.count += 1.0;
+            if event.release != NOBODY {
+                match past.by_release.iter_mut().find(|it| it.0 == event.release) {
+                    Some(it) => it.1 += 1.0,
+                    None => past.by_release.push((event.release, 1.0)),
+                }
+            }
+            self.of_cell[usize::from(event.cell)].0 += 1.0;
+            self.of_hour[hour].0 += 1.0;
+        }
+    }
+
+    /// How long the past is.
+    pub(crate) fn span(&self) -> Micros {
+        self.first.map_or(0, |first| (self.anchor - first) * BUCKET)
+    }
+
+    /// Exposure of the past.
+    pub(crate) fn exposure(&self) -> f64 {
+        self.exposure
+    }
+
+    /// Crashes of the past with signatures that pass the filter.
+    pub(crate) fn count(&self, wanted: impl Fn(u32) -> bool) -> f64 {
+        self.counts.iter().enumerate().filter(|(number, _)| wanted(*number as u32)).map(|(_, past)| past.count).sum()
+    }
+
+    /// Crashes of one release in the past, with signatures that pass the filter.
+    pub(crate) fn count_of(&self, release: u16, wanted: impl Fn(u32) -> bool) -> f64 {
+        let pasts = self.counts.iter().enumerate().filter(|(number, _)| wanted(*number as u32));
+        pasts.flat_map(|(_, past)| &past.by_release).filter(|it| it.0 == release).map(|it| it.1).sum()
+    }
+
+    /// Exposure of one release in the past.
+    pub(crate) fn exposure_of(&self, release: u16) -> f64 {
+        self.of_release.get(usize::from(release)).copied().unwrap_or(0.0)
+    }
+
+    /// Crashes by exposure, all signatures and releases.
+    pub(crate) fn rate(&self) -> f64 {
+        if self.exposure > 0.0 { (self.count(|_| true) + 0.5) / self.exposure } else { 0.0 }
+    }
+
+    /// Whether a signature was ever seen.
+    pub(crate) fn knows(&self, signature: u32) -> bool {
+        self.counts.get(signature as usize).is_some_and(|past| past.count > 0.0)
+    }
+
+    /// Reports for each episode of the past.
+    pub(crate) fn reports_each(&self) -> f64 {
+        let reports: f64 = self.counts.iter().map(|past| past.reports).sum();
+        let episodes = self.count(|_| true);
+        if episodes > 0.0 { (reports / episodes).max(1.0) } else { 1.0 }
+    }
+
+    /// The rate of some signatures for one release: its own past, drawn towards the service's by the weight of two crashes.
+    ///
+    /// A set that was never seen is expected half a crash in the whole past, or one in a hundred of all crashes.
+    pub(crate) fn rate_of(&self, release: u16, wanted: &dyn Fn(u32) -> bool) -> f64 {
+        if self.exposure <= 0.0 {
+            return 0.0;
+        }
+        let count = self.count(wanted);
+        let service =
+            if count > 0.0 { (count + 0.5) / self.exposure } else { (0.5 / self.exposure).max(0.01 * self.rate()) };
+        let own = self.exposure_of(release);
+        (self.count_of(release, wanted) + 2.0) / (own + 2.0 / service)
+    }
+
+    /// How much a cell crashes against the service, drawn towards one by the weight of eight crashes.
+    fn cell_factor(&self, cell: usize) -> f64 {
+        let (count, exposure) = self.of_cell.get(cell).copied().unwrap_or((0.0, 0.0));
+        (count + 8.0) / (self.rate() * exposure + 8.0)
+    }
+
+    /// How much the hour of the day crashes, drawn towards one by the weight of thirty crashes.
+    fn hour_factor(&self, at: Micros) -> f64 {
+        let (count, exposure) =
+            self.of_hour.get(at.div_euclid(HOUR).rem_euclid(24) as usize).copied().unwrap_or_default();
+        (count + 30.0) / (self.rate() * exposure + 30.0)
+    }
+
+    /// Expected crashes by block, release and cell. More sessions on each instance than before excuse more crashes; fewer do
+    /// not excuse fewer.
+    pub(crate) fn expected(&self, frame: &Frame, wanted: &dyn Fn(u32) -> bool) -> Vec<f64> {
+        let rates: Vec<f64> = frame.releases.iter().map(|release| self.rate_of(*release, wanted)).collect();
+        let cells: Vec<f64> = (0..frame.cells).map(|cell| self.cell_factor(cell)).collect();
+        let usual = (self.hours > 0.0).then(|| self.sessions / self.hours);
+        let mut expected = Vec::with_capacity(frame.ran.len());
+        for (block, (start, end)) in frame.blocks.iter().enumerate() {
+            let load = match (frame.load[block], usual) {
+                (Some(load), Some(usual)) if usual > 0.0 => (load / usual).clamp(1.0, 6.0),
+                _ => 1.0,
+            };
+            let factor = self.hour_factor((start + end) / 2) * load;
+            for place in 0..frame.width() {
+                let ran = frame.ran[block * frame.width() + place];
+                expected.push(ran * rates[place / frame.cells] * cells[place % frame.cells] * factor);
+            }
+        }
+        expected
+    }
+}

@@ -1,0 +1,275 @@
+//! What the judge keeps of one service in one environment: who ran where and for how long, and who crashed. No verdicts.
+
+use super::{HOUR, MINUTE, Micros};
+use std::collections::{BTreeMap, HashMap};
+
+/// The length of a bucket of exposure and crashes.
+pub(crate) const BUCKET: Micros = 5 * MINUTE;
+/// A crash report without a release.
+pub(crate) const NOBODY: u16 = u16::MAX;
+/// A host's further crashes with one signature within this time are one episode.
+const EPISODE: Micros = 10 * MINUTE;
+/// Where exposure has not been heard of for this long, the last of it is taken to go on.
+const STALE: Micros = 20 * MINUTE;
+
+/// Names as small numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    names: Vec<String>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Names {
+    pub(crate) fn number(&mut self, name: &str) -> usize {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), self.names.len() - 1);
+        self.names.len() - 1
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
+    }
+
+    pub(crate) fn name(&self, number: usize) -> &str {
+        self.names.get(number).map_or("", String::as_str)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
+/// One crash report, without its texts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Event {
+    pub(crate) at: Micros,
+    pub(crate) signature: u32,
+    pub(crate) clients: u32,
+    pub(crate) release: u16,
+    pub(crate) cell: u16,
+    /// The release at the other end plus one; zero where unknown.
+    pub(crate) peer: u16,
+    /// Whether it counts as evidence: the first of its host's episode, and its host does not carry the signature alone.
+    pub(crate) counts: bool,
+}
+
+/// How much of a release ran in a cell during a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ran {
+    pub(crate) release: u16,
+    pub(crate) cell: u16,
+    /// Instance-hours.
+    pub(crate) hours: f32,
+    /// Client sessions.
+    pub(crate) sessions: f32,
+}
+
+/// Five minutes of a service.
+#[derive(Debug, Default)]
+pub(crate) struct Bucket {
+    pub(crate) ran: Vec<Ran>,
+    pub(crate) events: Vec<Event>,
+}
+
+/// What a rate of this service is a rate of. Never two of them in one rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// Instance-hours.
+    Instances,
+    /// Thousands of client sessions.
+    Sessions,
+    /// Hours of the whole fleet, split by the shares of the pushes.
+    Shares,
+}
+
+/// Crashes that a regression accounts for, left out of what is normal.
+#[derive(Debug, Clone)]
+pub(crate) struct Explained {
+    pub(crate) case: usize,
+    /// Empty: every signature below `known`.
+    pub(crate) signatures: Vec<u32>,
+    pub(crate) known: u32,
+    pub(crate) from: Micros,
+    /// `Micros::MAX` while it goes on.
+    pub(crate) to: Micros,
+}
+
+impl Explained {
+    pub(crate) fn covers(&self, signature: u32, at: Micros) -> bool {
+        at >= self.from && at < self.to && self.has(signature)
+    }
+
+    pub(crate) fn has(&self, signature: u32) -> bool {
+        if self.signatures.is_empty() { signature < self.known } else { self.signatures.contains(&signature) }
+    }
+}
+
+/// One service in one environment.
+#[derive(Debug, Default)]
+pub(crate) struct Site {
+    pub(crate) service: String,
+    pub(crate) environment: String,
+    pub(crate) cells: Names,
+    pub(crate) releases: Names,
+    pub(crate) signatures: Names,
+    pub(crate) buckets: BTreeMap<i64, Bucket>,
+    pub(crate) explained: Vec<Explained>,
+    /// The last instant for which exposure is known.
+    pub(crate) frontier: Option<Micros>,
+    /// Per release, the first and the last instant at which it ran.
+    pub(crate) lives: Vec<(Micros, Micros)>,
+    /// Crashes that came in since the last look, by the latest of their times.
+    pub(crate) unread: Option<Micros>,
+    /// The instant up to which crashes were set against exposure at the last look.
+    pub(crate) read_until: Micros,
+    /// The earliest bucket in which something came late.
+    pub(crate) disturbed: Option<i64>,
+    hosts: HashMap<u32, u32>,
+    last_of_host: HashMap<(u32, u32), Micros>,
+    carried: HashMap<u32, BTreeMap<i64, HashMap<u32, u32>>>,
+    has_instances: bool,
+    has_sessions: bool,
+    windows: Micros,
+}
+
+impl Site {
+    pub(crate) fn new(service: &str, environment: &str) -> Site {
+        Site { service: service.to_owned(), environment: environment.to_owned(), ..Site::default() }
+    }
+
+    pub(crate) fn basis(&self) -> Basis {
+        match (self.has_instances, self.has_sessions) {
+            (true, _) => Basis::Instances,
+            (false, true) => Basis::Sessions,
+            (false, false) => Basis::Shares,
+        }
+    }
+
+    fn release(&mut self, name: &str) -> u16 {
+        let number = self.releases.number(name).min(usize::from(NOBODY) - 1);
+        if self.lives.len() <= number {
+            self.lives.resize(number + 1, (Micros::MAX, Micros::MIN));
+        }
+        number as u16
+    }
+
+    /// Names a release that may run later.
+    pub(crate) fn name_release(&mut self, name: &str) -> u16 {
+        self.release(name)
+    }
+
+    /// Takes a window of exposure in, spread over the buckets that it overlaps.
+    pub(crate) fn ran(&mut self, release: &str, cell: &str, at: Micros, seconds: f64, instances: f64, sessions: f64) {
+        let (release, cell) = (self.release(release), self.cells.number(cell).min(usize::from(NOBODY) - 1) as u16);
+        // A window longer than a week is somebody's mistake; it would touch thousands of buckets.
+        let span = ((seconds * 1e6) as Micros).clamp(1, 7 * 24 * HOUR);
+        let end = at + span;
+        self.has_instances |= instances > 0.0;
+        self.has_sessions |= sessions > 0.0;
+        self.windows = self.windows.max(span.min(HOUR));
+        self.frontier = Some(self.frontier.map_or(end, |frontier| frontier.max(end)));
+        if instances > 0.0 || sessions > 0.0 {
+            let life = &mut self.lives[usize::from(release)];
+            *life = (life.0.min(at), life.1.max(end));
+        }
+        for index in at.div_euclid(BUCKET)..=(end - 1).div_euclid(BUCKET) {
+            let overlap = (end.min((index + 1) * BUCKET) - at.max(index * BUCKET)) as f64;
+            let hours = (instances * overlap / HOUR as f64) as f32;
+            let carried = (sessions * overlap / span as f64) as f32;
+            let ran = &mut self.buckets.entry(index).or_default().ran;
+            match ran.iter_mut().find(|ran| ran.release == release && ran.cell == cell) {
+                Some(ran) => {
+                    ran.hours += hours;
+                    ran.sessions += carried;
+                }
+                None => ran.push(Ran { release, cell, hours, sessions: carried }),
+            }
+        }
+    }
+
+    /// Takes a crash report in. `host` is a number for the machine's name.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn crashed(
+        &mut self,
+        release: Option<&str>,
+        cell: &str,
+        host: Option<u32>,
+        at: Micros,
+        signature: &str,
+        clients: u32,
+        peer: Option<&str>,
+    ) {
+        let signature = self.signatures.number(signature) as u32;
+        let release = release.map_or(NOBODY, |name| self.release(name));
+        let cell = self.cells.number(cell).min(usize::from(NOBODY) - 1) as u16;
+        let peer = peer.map_or(0, |name| self.release(name) + 1);
+        let counts = self.counts(host, signature, at);
+        let index = at.div_euclid(BUCKET);
+        let event = Event { at, signature, clients, release, cell, peer, counts };
+        let events = &mut self.buckets.entry(index).or_default().events;
+        let place = events.partition_point(|other| other.at <= at);
+        events.insert(place, event);
+        self.unread = Some(self.unread.map_or(at, |unread| unread.max(at)));
+        self.disturbed = Some(self.disturbed.map_or(index, |disturbed| disturbed.min(index)));
+    }
+
+    /// Whether a crash is evidence of its own: one per host and signature in ten minutes, and no host of a larger fleet may
+    /// carry more than a third of what a signature has shown in two hours (a machine in a crash loop is not a release).
+    fn counts(&mut self, host: Option<u32>, signature: u32, at: Micros) -> bool {
+        let Some(host) = host else { return true };
+        *self.hosts.entry(host).or_default() += 1;
+        if let Some(last) = self.last_of_host.get(&(host, signature)).copied()
+            && (at - last).abs() < EPISODE
+        {
+            return false;
+        }
+        self.last_of_host.insert((host, signature), at);
+        let window = at.div_euclid(2 * HOUR);
+        let windows = self.carried.entry(signature).or_default();
+        if windows.len() > 4 {
+            windows.pop_first();
+        }
+        let carried = windows.entry(window).or_default();
+        let all: u32 = carried.values().sum();
+        let own = carried.entry(host).or_default();
+        let counts = self.hosts.len() <= 3 || *own < 1 + all / 3;
+        if counts {
+            *own += 1;
+        }
+        counts
+    }
+
+    /// The instant up to which crashes can be set against exposure: what has been reported, or now where nothing comes.
+    pub(crate) fn known_until(&self, now: Micros) -> Micros {
+        match self.frontier {
+            Some(frontier) if now - frontier <= STALE.max(2 * self.windows) => frontier.min(now),
+            _ => now,
+        }
+    }
+
+    /// Whether crashes of this signature at this time belong to a regression already.
+    pub(crate) fn is_explained(&self, signature: u32, at: Micros) -> bool {
+        self.explained.iter().any(|explained| explained.covers(signature, at))
+    }
+
+    /// Whether the whole service was in a regression then, so that its exposure is left out of what is normal too.
+    pub(crate) fn is_clouded(&self, at: Micros) -> bool {
+        self.explained.iter().any(|it| it.signatures.is_empty() && at >= it.from && at < it.to)
+    }
+
+    /// The exposure of one line in the service's basis; shares are worked out elsewhere.
+    pub(crate) fn amount(&self, ran: &Ran) -> f64 {
+        match self.basis() {
+            Basis::Instances => f64::from(ran.hours),
+            Basis::Sessions => f64::from(ran.sessions) / 1000.0,
+            Basis::Shares => 0.0,
+        }
+    }
+}

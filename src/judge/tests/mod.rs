@@ -1,0 +1,4 @@
+//! What the judge says of fleets that never were.
+
+mod fleet;
+mod story;
