@@ -216,6 +216,11 @@ impl Judge {
         Findings { regressions, continuations, gates }
     }
 
+    /// The keys of every regression said so far, in order of detection.
+    pub fn keys(&self) -> Vec<String> {
+        self.cases.iter().filter(|case| case.number > 0).map(|case| case.key.clone()).collect()
+    }
+
     /// What a push that asks now may do; none where no such push has begun.
     pub fn gate(&self, push: &str, now: Time) -> Option<GateAnswer> {
         let number = self.changes.find_push(push)?;
