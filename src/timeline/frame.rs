@@ -255,17 +255,22 @@ impl Frame<'_> {
             return;
         }
         self.title(title, place.top + 11.0);
+        self.subs(place, subs);
+    }
+
+    /// What a lane counts, under its name.
+    pub(super) fn subs(&mut self, place: Place, subs: &[String]) {
         for (i, sub) in subs.iter().enumerate() {
             let y = place.top + 25.0 + 13.0 * i as f64;
             // Value ticks stand at the right end of this column.
-            let sub = words::fitted(sub, 11.5, false, self.left - 28.0);
+            let sub = words::fitted(sub, 11.5, false, self.left - 22.0);
             self.svg.text(0.0, y, &sub, "t-sub", Anchor::Start);
         }
     }
 
     /// A lane's title; one that is cut shows itself whole when pointed at.
     fn title(&mut self, title: &str, y: f64) {
-        let cut = words::fitted(title, 12.5, true, self.left - 28.0);
+        let cut = words::fitted(title, 12.5, true, self.left - 22.0);
         if cut == title {
             self.svg.text(0.0, y, title, "t-name", Anchor::Start);
         } else {

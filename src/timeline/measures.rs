@@ -52,7 +52,21 @@ pub(super) fn strips(series: &Series, fleet: bool, narrow: bool) -> Vec<RateStri
     if series.basis == Basis::Counts {
         found.clear();
     }
-    let tops: Vec<f64> = found.iter().map(|(_, samples)| top_of(samples)).collect();
+    // What was counted decides, and the band of what runs most; a band that is wide for want of exposure does not.
+    let counted: Vec<f64> = found.iter().map(|(_, samples)| most_counted(samples)).collect();
+    let bands: Vec<f64> = found.iter().map(|(_, samples)| room_for_band(samples)).collect();
+    let firm = bands.iter().copied().filter(|band| *band > 0.0).fold(f64::INFINITY, f64::min);
+    let most = counted.iter().copied().fold(if firm.is_finite() { firm } else { 0.0 }, f64::max);
+    let tops: Vec<f64> = counted
+        .iter()
+        .zip(&bands)
+        .zip(&found)
+        .map(|((counted, band), (_, samples))| {
+            let any = samples.iter().map(|sample| sample.rate).fold(0.0, f64::max);
+            let least = if most > 0.0 { 0.0 } else { any };
+            round_up_finely(counted.max(band.min(most)).max(least).max(1e-6))
+        })
+        .collect();
     let shared = tops.iter().copied().fold(0.0, f64::max);
     found
         .into_iter()
@@ -66,13 +80,15 @@ pub(super) fn strips(series: &Series, fleet: bool, narrow: bool) -> Vec<RateStri
         .collect()
 }
 
-/// The round value at or above all rates that rest on four crashes or more, and above the narrow end of the band.
-fn top_of(samples: &[Sample]) -> f64 {
-    let counted = samples.iter().filter(|sample| sample.count >= 4.0).map(|sample| sample.rate).fold(0.0, f64::max);
-    let band = samples.iter().filter_map(|sample| sample.band).map(|(_, high)| high).fold(f64::INFINITY, f64::min);
-    let any = samples.iter().map(|sample| sample.rate).fold(0.0, f64::max);
-    let base = if band.is_finite() { band * 1.3 } else { any };
-    round_up_finely(counted.max(base).max(1e-6))
+/// The highest rate that rests on four crashes or more; 0 where none does.
+fn most_counted(samples: &[Sample]) -> f64 {
+    samples.iter().filter(|sample| sample.count >= 4.0).map(|sample| sample.rate).fold(0.0, f64::max)
+}
+
+/// Room for the band where it is narrowest; 0 without one.
+fn room_for_band(samples: &[Sample]) -> f64 {
+    let high = samples.iter().filter_map(|sample| sample.band).map(|(_, high)| high).fold(f64::INFINITY, f64::min);
+    if high.is_finite() { high * 1.3 } else { 0.0 }
 }
 
 /// Running instances by release, the pushed one at the bottom.
@@ -267,7 +283,10 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
     let counts = series.basis.words();
     let alone = series.line(Class::Pushed).is_none();
     let ran_out = frame.harms.iter().find(|harm| harm.ran_out());
-    let mut subs = vec![counts.to_owned()];
+    let room = frame.left - 22.0;
+    let fits = |words: &str| super::words::width_of(words, 11.5, false) <= room;
+    let short = counts.trim_start_matches("crashes ");
+    let mut subs = vec![if frame.narrow() || fits(counts) { counts } else { short }.to_owned()];
     let title = match strip.strip {
         Strip::Fleet => {
             subs[0] = "all releases together".to_owned();
@@ -290,7 +309,8 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
             };
             let whole =
                 if class == Class::Other { "Other releases".to_owned() } else { format!("{}{role}", line.words()) };
-            if super::words::width_of(&whole, 12.5, true) > frame.left - 28.0 && !frame.narrow() && !role.is_empty() {
+            let room = if frame.narrow() { frame.plot * 0.7 } else { room };
+            if super::words::width_of(&whole, 12.5, true) > room && !role.is_empty() {
                 subs.insert(0, role.trim_start_matches(", ").to_owned());
                 line.words()
             } else {
@@ -304,7 +324,7 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
     match strip.strip {
         Strip::Of(Class::Replaced) if victim.is_some() && !frame.narrow() => {
             let words = format!("of a surviving {},", line.words());
-            let fits = super::words::width_of(&words, 11.5, false) < frame.left - 28.0;
+            let fits = fits(&words);
             subs.push(if fits { words } else { "of each survivor,".to_owned() });
             subs.push("until the last is gone".into());
         }
@@ -332,17 +352,25 @@ fn rate_notes(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
         Strip::Of(class) => series.line(class).map_or(&[], |line| line.names.as_slice()),
         Strip::Fleet => &[],
     };
-    let gone: Option<(String, Sample)> = frame
+    let gone: Option<(String, Sample, String)> = frame
         .harms
         .iter()
         .filter(|harm| harm.ran_out() && harm.end_seen)
         .filter(|harm| harm.mark.victims.iter().any(|name| names.contains(name)))
-        .find_map(|harm| harm.mark.ended_at.and_then(|at| Some((frame.when(at), last_before(frame, strip, at)?))));
+        .find_map(|harm| {
+            harm.mark.ended_at.and_then(|at| {
+                let last = last_before(frame, strip, at)?;
+                Some((frame.when(at), last, harm.mark.href.clone()))
+            })
+        });
     let narrow = frame.narrow();
-    if let Some((at, last)) = &gone {
+    if let Some((at, last, href)) = &gone {
         let (x, y) = (frame.scale.at(last.offset), base - strip.scale.up(last.rate));
+        let title = format!("last {} gone {at} while its rate was still high: not a recovery", names.join(", "));
+        frame.svg.open_link(href, "mark mark-extinct", &title);
+        frame.svg.rect(x - 12.0, y - 12.0, 24.0, 24.0, "hit");
         frame.svg.add(&format!(
-            "<use href=\"#i-extinct\" class=\"extinct-mark\" x=\"{}\" y=\"{}\" width=\"14\" height=\"14\"/>",
+            "<use href=\"#i-extinct\" class=\"extinct-mark\" x=\"{}\" y=\"{}\" width=\"14\" height=\"14\"/></a>",
             super::svg::n(x - 7.0),
             super::svg::n(y - 7.0)
         ));
