@@ -302,6 +302,11 @@ impl Frame<'_> {
         self.svg.line(from, y, self.right(), y, "grid-h");
     }
 
+    /// The room from a place to the right edge of the picture, px.
+    pub(super) fn svg_room(&self, x: f64) -> f64 {
+        self.width.px() - x
+    }
+
     /// Keeps labels off a drawn line.
     pub(super) fn keep_clear(&mut self, run: &[(f64, f64)]) {
         for pair in run.windows(2) {
@@ -330,4 +335,18 @@ pub(super) fn between(upper: &[(f64, f64)], lower: &[(f64, f64)]) -> String {
 /// A triangle that points down at `x`, above `y`.
 pub(super) fn notch(x: f64, y: f64) -> String {
     format!("M{} {}h10l-5 8z", n(x - 5.0), n(y))
+}
+
+/// The same line without points in the middle of level stretches.
+pub(super) fn without_level_points(run: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let level = |a: f64, b: f64| (a - b).abs() < 0.05;
+    let mut kept: Vec<(f64, f64)> = Vec::with_capacity(run.len() / 2);
+    for (i, point) in run.iter().enumerate() {
+        let before = kept.last().is_some_and(|last| level(last.1, point.1));
+        let after = run.get(i + 1).is_some_and(|next| level(next.1, point.1));
+        if !(before && after) {
+            kept.push(*point);
+        }
+    }
+    kept
 }
