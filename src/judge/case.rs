@@ -33,11 +33,11 @@ pub(crate) struct Case {
     /// Its signatures; empty where it is all that were known at the alarm.
     pub(crate) signatures: Vec<u32>,
     known: u32,
-    alarm: Micros,
+    pub(crate) alarm: Micros,
     e_value: f64,
     threshold: f64,
-    detected: Micros,
-    kind: Kind,
+    pub(crate) detected: Micros,
+    pub(crate) kind: Kind,
     pub(crate) suspects: Vec<Suspect>,
     blames: Option<Change>,
     onset: Began,
@@ -55,7 +55,7 @@ pub(crate) struct Case {
     reviewed: Micros,
     told: Micros,
     /// Given up before it was said, since it went away.
-    dropped: bool,
+    pub(crate) dropped: bool,
 }
 
 impl Case {
