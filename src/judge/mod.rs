@@ -148,7 +148,7 @@ impl Judge {
                 line.depends_on.iter().for_each(|other| self.changes.connect(&line.service, other))
             }
             Record::PushStarted(line) => {
-                self.changes.push(&line.push).begin(line);
+                self.changes.begin(line);
                 let room = self.room(&line.service, &line.environment);
                 let site = &mut self.rooms[room].site;
                 site.name_release(&line.release);
