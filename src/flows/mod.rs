@@ -11,6 +11,7 @@ pub mod export_history;
 pub mod hold_push;
 pub mod import_history;
 pub mod judge_history;
+pub mod list_findings;
 pub mod mind_risk;
 pub mod record_change;
 pub mod sign_in;

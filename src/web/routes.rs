@@ -1,6 +1,6 @@
 //! Every route, on one page.
 
-use super::{App, WebError, assets, headers, pages};
+use super::{App, WebError, api, assets, headers, pages};
 use actix_web::{
     App as ActixApp, Error, HttpResponse,
     body::MessageBody,
@@ -28,7 +28,7 @@ pub fn application(
         .wrap(middleware::Compress::default())
         .wrap(middleware::from_fn(headers::around))
         .configure(pages)
-        .configure(api)
+        .configure(programs)
         .route("/assets/{version}/{name}", get().to(assets::serve))
         .default_service(web::to(nowhere))
 }
@@ -42,8 +42,9 @@ fn pages(site: &mut web::ServiceConfig) {
         .route("/", get().to(pages::start::start));
 }
 
-fn api(site: &mut web::ServiceConfig) {
-    site.service(scope("/api/v1"));
+fn programs(site: &mut web::ServiceConfig) {
+    site.service(api::v1::routes(scope("/api/v1")));
+    api::doors::routes(site);
 }
 
 async fn nowhere() -> Result<HttpResponse, WebError> {
