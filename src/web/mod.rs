@@ -6,6 +6,7 @@ mod error;
 mod extract;
 mod frame;
 mod headers;
+mod markdown;
 mod page;
 pub mod pages;
 mod routes;
