@@ -40,6 +40,26 @@ fn pages(site: &mut web::ServiceConfig) {
         .route("/welcome/{link}", get().to(pages::sign_in::welcome))
         .route("/welcome/{link}", post().to(pages::sign_in::accept))
         .route("/", get().to(pages::start::start));
+    written(site);
+}
+
+/// Postmortems, who continued, people, settings, and finding things.
+fn written(site: &mut web::ServiceConfig) {
+    use pages::postmortems;
+    site.route("/postmortems", get().to(postmortems::list))
+        .route("/postmortems", post().to(postmortems::open))
+        .route("/postmortems/new", get().to(postmortems::new))
+        .route("/regressions/{id}/incident", post().to(postmortems::open_from_regression))
+        .route("/postmortems/{id:[^/.]+}.md", get().to(postmortems::markdown))
+        .route("/postmortems/{id}", get().to(postmortems::report))
+        .route("/postmortems/{id}/edit", get().to(postmortems::form))
+        .route("/postmortems/{id}/edit", post().to(postmortems::save))
+        .route("/postmortems/{id}/status", post().to(postmortems::set_status))
+        .route("/postmortems/{id}/items", post().to(postmortems::add_item))
+        .route("/postmortems/{id}/items/{item}", post().to(postmortems::end_item))
+        .route("/postmortems/{id}/revisions", get().to(postmortems::revisions))
+        .route("/postmortems/{id}/revisions/{number:\\d+}", get().to(postmortems::revision))
+        .route("/postmortems/{id}/revisions/{from:\\d+}..{to:\\d+}", get().to(postmortems::difference));
 }
 
 fn programs(site: &mut web::ServiceConfig) {

@@ -1,4 +1,5 @@
 //! One file per group of pages; each page's struct stands beside its handler.
 
+pub mod postmortems;
 pub mod sign_in;
 pub mod start;
