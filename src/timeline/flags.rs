@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_change_after_the_instant_read_is_not_in_the_history() {
-        let from = parse("2026-03-03T00:00:00Z").unwrap();
+        let from = parse("2026-03-03T00:00:00Z").expect("valid");
         let change = |at, percent| FlagMark {
             at: from + minutes(at),
             percent,

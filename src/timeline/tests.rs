@@ -317,7 +317,7 @@ fn what_is_not_asked_for_leaves_no_lane() {
 fn pictures_for_the_eye_are_written_where_a_folder_is_named() {
     let Ok(folder) = std::env::var("PUSHBACK_PICTURES") else { return };
     let root = env!("CARGO_MANIFEST_DIR");
-    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).unwrap();
+    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).expect("the file is part of the project");
     let (style, sprite) = (read("static/style.css"), read("templates/macros/sprite.html"));
     let page = |name: &str, body: String| {
         for theme in ["light", "dark"] {
@@ -325,7 +325,7 @@ fn pictures_for_the_eye_are_written_where_a_folder_is_named() {
                 "<!doctype html><html lang=en data-theme={theme}><meta charset=utf-8><meta name=viewport content='width=device-width'>\
                  <style>{style}</style><body>{sprite}<main>{body}</main>"
             );
-            std::fs::write(format!("{folder}/{name}-{theme}.html"), text).unwrap();
+            std::fs::write(format!("{folder}/{name}-{theme}.html"), text).expect("the named folder can be written");
         }
     };
     let both = |facts: &Facts| {

@@ -40,7 +40,7 @@ impl Dice {
 }
 
 pub(super) fn midnight() -> Time {
-    parse("2026-03-03T00:00:00Z").unwrap()
+    parse("2026-03-03T00:00:00Z").expect("valid")
 }
 
 pub(super) fn at(minute: i64) -> Time {
