@@ -64,11 +64,13 @@ fn a_change_on_top_of_one_that_was_not_seen_changes_nothing() {
             revision: 2,
             reviewed: Some(("priya@example.com".into(), minute(8))),
             published: Some(("lee@example.com".into(), minute(9))),
-            ..it
+            ..it.clone()
         };
-        assert!(keep(store, |tx| tx.change_incident(&first, 1)));
+        assert!(keep(store, |tx| tx.change_incident(&it, &first)));
         let second = Incident { title: "lost".into(), revision: 2, ..first.clone() };
-        assert!(!keep(store, |tx| tx.change_incident(&second, 1)));
+        assert!(!keep(store, |tx| tx.change_incident(&it, &second)), "another revision was seen");
+        let draft = Incident { status: Status::Draft, ..first.clone() };
+        assert!(!keep(store, |tx| tx.change_incident(&draft, &second)), "another status was seen");
         assert_eq!(read(store, |read| read.incident("PM-1")), Some(first));
     });
 }

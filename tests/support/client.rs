@@ -101,7 +101,19 @@ impl Client {
     }
 
     /// Sends any request.
+    #[track_caller]
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Sends any request to a server that may be gone before it answers.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
         let mut request = http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -119,7 +131,7 @@ impl Client {
         } else {
             self.agent.run(request.body(body).expect("a request"))
         };
-        self.taken(response.unwrap_or_else(|error| panic!("{method} {path}: {error}")))
+        self.taken(response?)
     }
 
     /// The value of a cookie that the server has set.
@@ -134,7 +146,7 @@ impl Client {
         assert_eq!(answer.status, 303, "{}", answer.body);
     }
 
-    fn taken(&self, mut response: http::Response<Body>) -> Answer {
+    fn taken(&self, mut response: http::Response<Body>) -> Result<Answer, ureq::Error> {
         let headers: Vec<(String, String)> = response
             .headers()
             .iter()
@@ -150,9 +162,9 @@ impl Client {
                 }
             }
         }
-        let bytes = response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_vec().expect("a body");
+        let bytes = response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_vec()?;
         let body = String::from_utf8_lossy(&bytes).into_owned();
-        Answer { status: response.status().as_u16(), headers, body }
+        Ok(Answer { status: response.status().as_u16(), headers, body })
     }
 }
 
