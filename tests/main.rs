@@ -2,6 +2,7 @@
 
 mod architecture;
 mod journeys;
+mod pages;
 mod schema;
 mod store;
 mod support;

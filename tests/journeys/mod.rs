@@ -3,4 +3,5 @@
 mod command_line;
 mod durability;
 mod first_administrator;
+mod story;
 mod tampering;

@@ -1,9 +1,15 @@
 //! Throw-away databases: a SQLite file in a folder of its own, or a fresh database in the run's PostgreSQL cluster.
 
-use super::postgres::Cluster;
+use super::{eventually, postgres::Cluster, server::PASSWORD};
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
-use pushback::store::Store;
-use std::sync::atomic::{AtomicU32, Ordering};
+use pushback::{
+    flows::sign_in::hash_password,
+    store::{Store, StoreError},
+};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
 use tempfile::TempDir;
 
 /// The two engines that everything must work on.
@@ -32,14 +38,42 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// A new, empty database.
     pub fn new(engine: Engine) -> TestDatabase {
+        TestDatabase::made(engine, "")
+    }
+
+    /// A database with the told story in it, where everybody has [`PASSWORD`]. The story is loaded and judged once per run
+    /// and engine; this is a copy.
+    pub fn told(engine: Engine) -> TestDatabase {
+        static TOLD: [OnceLock<TestDatabase>; 2] = [OnceLock::new(), OnceLock::new()];
+        let told = TOLD[engine as usize].get_or_init(|| {
+            let database = TestDatabase::new(engine);
+            load_story(&database.open());
+            database
+        });
+        match engine {
+            Engine::Sqlite => {
+                let copy = TestDatabase::new(engine);
+                let path = copy.url.trim_start_matches("sqlite:");
+                told.batch(&format!("vacuum into '{path}'")).expect("the story is copied");
+                copy
+            }
+            Engine::Postgres => {
+                let name = told.url.rsplit('/').next().expect("a name");
+                // Connections that were closed a moment ago may still be on their way out.
+                TestDatabase::made(engine, &format!(" template {name}"))
+            }
+        }
+    }
+
+    fn made(engine: Engine, how: &str) -> TestDatabase {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let folder = TempDir::with_prefix("pushback-test-").expect("a temporary folder");
         let url = match engine {
             Engine::Sqlite => format!("sqlite:{}", folder.path().join("pushback.sqlite3").display()),
             Engine::Postgres => {
                 let name = format!("t{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-                postgres_batch(&Cluster::get().url("postgres"), &format!("create database {name}"))
-                    .expect("a database can be created");
+                let statement = format!("create database {name}{how}");
+                eventually(&statement, 20, || postgres_batch(&Cluster::get().url("postgres"), &statement).ok());
                 Cluster::get().url(&name)
             }
         };
@@ -77,6 +111,15 @@ impl TestDatabase {
                 .map_err(|error| error.to_string()),
             Engine::Postgres => postgres_batch(&self.url, statements),
         }
+    }
+}
+
+fn load_story(store: &Store) {
+    pushback::demo::load(store).expect("the story loads");
+    let hash = hash_password(PASSWORD, "").expect("a good password");
+    let people = store.read::<_, StoreError>(|read| read.people()).expect("people");
+    for person in people {
+        store.keep::<_, StoreError>(|tx| tx.set_password(&person.id, &hash)).expect("a password is set");
     }
 }
 

@@ -46,18 +46,8 @@ impl TestApp {
     }
 
     fn story(engine: Engine, demo: bool) -> TestApp {
-        let database = TestDatabase::new(engine);
+        let database = TestDatabase::told(engine);
         let store = database.open();
-        demo::load(&store).expect("the story loads");
-        if !demo {
-            let hash = pushback::flows::sign_in::hash_password(PASSWORD, "").expect("a good password");
-            let people = store.read::<_, pushback::store::StoreError>(|read| read.people()).expect("people");
-            for person in people {
-                store
-                    .keep::<_, pushback::store::StoreError>(|tx| tx.set_password(&person.id, &hash))
-                    .expect("a password is set");
-            }
-        }
         TestApp::serve(database, store, Clock::starting_at(at(demo::NOW)), demo)
     }
 
