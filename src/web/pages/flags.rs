@@ -61,6 +61,7 @@ struct HistoryPage {
     flag: String,
     service: String,
     timeline: String,
+    href: String,
     about: String,
     drawings: Vec<Drawing>,
     changes: Vec<Change>,
@@ -216,6 +217,7 @@ fn history_page(
             let now = it.percent_after().map_or("a rule without a share".into(), |percent| format!("{percent} %"));
             format!("{now} in {} since {}.", it.environment, frame.when(it.at))
         }),
+        href: base.clone(),
         drawings: drawings(flag, changes, before.unwrap_or(frame.now), frame.now),
         changes: changes.iter().map(|it| change(it, blamed, &frame)).collect(),
         earlier: oldest.map(|it| format!("{base}?before={}", part(&time::text(it.at)))),

@@ -276,7 +276,7 @@ fn closed_row(push: &Push, last: &Option<PushStep>, blamed: &[StoredRegression],
     let at = push.standing.since.unwrap_or(push.started.at);
     let harm = blamed.iter().find(|it| it.finding.withdrawn.is_none());
     let text = match harm {
-        None => format!("{} %, no harm was seen of it.", push.standing.percent),
+        None => format!("{} %, no regression was detected.", push.standing.percent),
         Some(it) => {
             let range = Range::from(it.finding.excess_crashes);
             let kind = words::kind_says(it.finding.kind);

@@ -109,12 +109,16 @@ impl Facts {
             self.answer = Some(ask_gate::answer(judge, &self.push, &self.holds, now));
         }
         let Some(first) = self.blamed.first() else { return };
-        let at = |at: Time| judge.paths(&first.key, at).filter(|paths| paths.at <= at);
+        // Worked out strictly before: at the step's own instant the judge has taken the step in already.
+        let before = |at: Time| {
+            let last = time::from_micros(time::micros(at) - 1);
+            judge.paths(&first.key, last).filter(|paths| paths.at <= last)
+        };
         self.paths = self
             .continuations
             .iter()
             .filter(|it| it.finding.regression == first.finding.id)
-            .map(|it| (it.finding.step_at, at(it.finding.step_at)))
+            .map(|it| (it.finding.step_at, before(it.finding.step_at)))
             .collect();
     }
 }

@@ -108,6 +108,12 @@ fn figure(value: f64) -> String {
     if value < 0.95 { format!("{value:.0}") } else { two_digits(value) }
 }
 
+/// Below one crash an estimate has no two digits to speak of.
+fn whole(it: Estimate) -> Estimate {
+    let figure = |value: f64| if value < 0.95 { value.round() } else { value };
+    Estimate { estimate: figure(it.estimate), low: figure(it.low), high: figure(it.high) }
+}
+
 fn rows(facts: &Facts, paths: &Paths) -> Vec<PathRow> {
     let started = &facts.push.started;
     let row = |name: String, about: &str, kind, cost: Option<Estimate>, words: &str| PathRow {
@@ -119,12 +125,18 @@ fn rows(facts: &Facts, paths: &Paths) -> Vec<PathRow> {
     };
     let back = started.previous.as_ref().map_or("Roll back".into(), |release| format!("Roll back to {release}"));
     let planned = if started.plan.is_empty() { "at the pace so far" } else { "by its plan" };
-    let off = paths.flag_off.map(|cost| cost.crashes);
+    let off = paths.flag_off.map(|cost| whole(cost.crashes));
     let off_about = if off.is_some() { "everything is behind flags" } else { "no flag: not possible" };
     vec![
-        row(back, "until none of it is left", PathKind::Ends, Some(paths.rolling_back.crashes), ""),
-        row("Go on to 100 %".into(), planned, PathKind::GoesOn, Some(paths.going_on.crashes), ""),
-        row("Freeze for 8 hours".into(), "both releases stay", PathKind::GoesOn, Some(paths.freezing.crashes), ""),
+        row(back, "until none of it is left", PathKind::Ends, Some(whole(paths.rolling_back.crashes)), ""),
+        row("Go on to 100 %".into(), planned, PathKind::GoesOn, Some(whole(paths.going_on.crashes)), ""),
+        row(
+            "Freeze for 8 hours".into(),
+            "both releases stay",
+            PathKind::GoesOn,
+            Some(whole(paths.freezing.crashes)),
+            "",
+        ),
         row(
             "Turn the flag off".into(),
             off_about,

@@ -199,7 +199,7 @@ fn overrode(facts: &Facts, step: &PushStep) -> String {
 }
 
 fn uncontinued(facts: &Facts, step: &PushStep) -> String {
-    let Some(first) = facts.first() else { return "no harm was seen".into() };
+    let Some(first) = facts.first() else { return "no regression is blamed on it".into() };
     let finding = &first.finding;
     if step.at <= finding.onset.at {
         "before the onset".into()

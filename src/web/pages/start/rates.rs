@@ -49,9 +49,13 @@ pub fn rate(
     let series = series(release, exposures, crashes, now);
     let points: Vec<Option<(f64, f64)>> = (TRAILING..=series.hours.len()).map(|end| trailing(&series, end)).collect();
     let past = baselines.iter().find(|it| it.release == release && it.hours >= LEAST_PAST);
-    let latest = points.iter().rposition(Option::is_some);
+    // The last half hour at whose end the release still ran.
+    let runs = |at: &usize| points[*at].is_some() && series.hours[*at + TRAILING - 1] > 0.0;
+    let latest = (0..points.len()).rev().find(runs);
     let band = latest.and_then(|at| points[at]).and_then(|(_, hours)| timeline::scale::band(past?.rate, hours));
-    let drawn: Vec<Option<f64>> = points.iter().map(|point| point.map(|(rate, _)| rate)).collect();
+    let drawn: Vec<Option<f64>> = (0..points.len())
+        .map(|at| points[at].filter(|_| latest.is_some_and(|latest| at <= latest)).map(|(rate, _)| rate))
+        .collect();
     let class_name = if class == Class::Replaced { "release-a" } else { "release-b" };
     let Some(at) = latest else {
         return Rate {
@@ -62,8 +66,7 @@ pub fn rate(
             words: "not enough data".into(),
         };
     };
-    let ended = now - time::minutes(BUCKET * (points.len() - 1 - at) as i64);
-    let when = if at + TRAILING < points.len() { format!(" at {}", ended.format("%H:%M")) } else { String::new() };
+    let when = if at + 2 < points.len() { " in its last half hour" } else { "" };
     let expected = match band {
         Some((low, high)) => format!("expected {} to {}", figure(low), figure(high)),
         None => "no past of its own to expect from".into(),
@@ -154,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_says_when_the_last_of_its_release_ran() {
+    fn a_release_that_is_gone_keeps_the_rate_of_its_last_half_hour() {
         let rate = rate("A", Class::Replaced, &[ran(180, 3600.0, 100.0)], &[], &[], now());
         assert_eq!(rate.figure.as_deref(), Some("0"));
-        assert!(rate.words.starts_with(" at 06:"), "{}", rate.words);
+        assert!(rate.words.starts_with(" in its last half hour"), "{}", rate.words);
     }
 }
