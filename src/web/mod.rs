@@ -14,7 +14,7 @@ mod throttle;
 pub use error::{PageError, WebError};
 pub use extract::{Bearer, Posted, SignedIn};
 pub use frame::{Frame, Place};
-pub use page::{blocking, render, see_other};
+pub use page::{blocking, flash, render, render_refused, see_other};
 pub use routes::application;
 
 use crate::{

@@ -2,7 +2,12 @@
 
 use super::{App, WebError};
 use crate::flows::Error;
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{
+    HttpResponse,
+    cookie::{Cookie, SameSite, time::Duration},
+    http::{StatusCode, header},
+    web,
+};
 
 /// Runs something that waits for the database, away from the threads that serve requests.
 pub async fn blocking<T: Send + 'static>(
@@ -29,4 +34,26 @@ pub fn render(page: &impl askama::Template) -> Result<HttpResponse, WebError> {
 /// After a form: look at this page.
 pub fn see_other(href: impl AsRef<str>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, href.as_ref())).finish()
+}
+
+/// The same page again, with what was typed and why it was refused.
+pub fn render_refused(page: &impl askama::Template) -> Result<HttpResponse, WebError> {
+    let mut response = render(page)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// The answer with a sentence for the next page that is shown.
+pub fn flash(mut response: HttpResponse, text: &str) -> HttpResponse {
+    let cookie = Cookie::build("flash", super::extract::encode(text))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(Duration::minutes(1))
+        .finish();
+    // The cookie's text is percent-encoded, so it is always a valid header.
+    if let Err(error) = response.add_cookie(&cookie) {
+        tracing::error!(%error, "a message for the next page could not be set");
+    }
+    response
 }
