@@ -45,7 +45,7 @@ fn pages(site: &mut web::ServiceConfig) {
 
 /// Postmortems, who continued, people, settings, and finding things.
 fn written(site: &mut web::ServiceConfig) {
-    use pages::postmortems;
+    use pages::{continued, postmortems};
     site.route("/postmortems", get().to(postmortems::list))
         .route("/postmortems", post().to(postmortems::open))
         .route("/postmortems/new", get().to(postmortems::new))
@@ -59,7 +59,10 @@ fn written(site: &mut web::ServiceConfig) {
         .route("/postmortems/{id}/items/{item}", post().to(postmortems::end_item))
         .route("/postmortems/{id}/revisions", get().to(postmortems::revisions))
         .route("/postmortems/{id}/revisions/{number:\\d+}", get().to(postmortems::revision))
-        .route("/postmortems/{id}/revisions/{from:\\d+}..{to:\\d+}", get().to(postmortems::difference));
+        .route("/postmortems/{id}/revisions/{from:\\d+}..{to:\\d+}", get().to(postmortems::difference))
+        .route("/continued", get().to(continued::continued))
+        .route("/continued.csv", get().to(continued::as_csv))
+        .route("/continued.json", get().to(continued::as_json));
 }
 
 fn api(site: &mut web::ServiceConfig) {
