@@ -45,7 +45,7 @@ fn pages(site: &mut web::ServiceConfig) {
 
 /// Postmortems, who continued, people, settings, and finding things.
 fn written(site: &mut web::ServiceConfig) {
-    use pages::{continued, postmortems};
+    use pages::{account, continued, people, postmortems, settings};
     site.route("/postmortems", get().to(postmortems::list))
         .route("/postmortems", post().to(postmortems::open))
         .route("/postmortems/new", get().to(postmortems::new))
@@ -62,7 +62,19 @@ fn written(site: &mut web::ServiceConfig) {
         .route("/postmortems/{id}/revisions/{from:\\d+}..{to:\\d+}", get().to(postmortems::difference))
         .route("/continued", get().to(continued::continued))
         .route("/continued.csv", get().to(continued::as_csv))
-        .route("/continued.json", get().to(continued::as_json));
+        .route("/continued.json", get().to(continued::as_json))
+        .route("/people", get().to(people::people))
+        .route("/people/{actor}", get().to(people::person))
+        .route("/account", get().to(account::account))
+        .route("/account/password", post().to(account::change_password))
+        .route("/settings", get().to(settings::people))
+        .route("/settings/people", post().to(settings::add_person))
+        .route("/settings/people/{id}", post().to(settings::change_person))
+        .route("/settings/people/{id}/out", post().to(settings::shut_out))
+        .route("/settings/people/{id}/link", post().to(settings::invite))
+        .route("/settings/tokens", get().to(settings::tokens))
+        .route("/settings/tokens", post().to(settings::create_token))
+        .route("/settings/tokens/{id}/revoke", post().to(settings::revoke_token));
 }
 
 fn api(site: &mut web::ServiceConfig) {

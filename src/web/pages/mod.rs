@@ -1,6 +1,9 @@
 //! One file per group of pages; each page's struct stands beside its handler.
 
+pub mod account;
 pub mod continued;
+pub mod people;
 pub mod postmortems;
+pub mod settings;
 pub mod sign_in;
 pub mod start;
