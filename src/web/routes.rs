@@ -45,7 +45,7 @@ fn pages(site: &mut web::ServiceConfig) {
 
 /// Postmortems, who continued, people, settings, and finding things.
 fn written(site: &mut web::ServiceConfig) {
-    use pages::{account, continued, people, postmortems, settings};
+    use pages::{account, continued, feed, find, people, postmortems, settings};
     site.route("/postmortems", get().to(postmortems::list))
         .route("/postmortems", post().to(postmortems::open))
         .route("/postmortems/new", get().to(postmortems::new))
@@ -74,7 +74,10 @@ fn written(site: &mut web::ServiceConfig) {
         .route("/settings/people/{id}/link", post().to(settings::invite))
         .route("/settings/tokens", get().to(settings::tokens))
         .route("/settings/tokens", post().to(settings::create_token))
-        .route("/settings/tokens/{id}/revoke", post().to(settings::revoke_token));
+        .route("/settings/tokens/{id}/revoke", post().to(settings::revoke_token))
+        .route("/search", get().to(find::search))
+        .route("/words", get().to(find::words))
+        .route("/feed.atom", get().to(feed::feed));
 }
 
 fn api(site: &mut web::ServiceConfig) {

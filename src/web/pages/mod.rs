@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod continued;
+pub mod feed;
+pub mod find;
 pub mod people;
 pub mod postmortems;
 pub mod settings;
