@@ -48,6 +48,8 @@ pub(crate) struct Case {
     ratio: Estimate,
     excess: Estimate,
     clients: Estimate,
+    /// Crashes beyond expectation before it could be known here, and from then on.
+    pub(crate) parted: (Estimate, Estimate),
     pub(crate) ended: Option<(Micros, Ending)>,
     pub(crate) withdrawn: Option<Withdrawn>,
     pub(crate) continuations: Vec<Continuation>,
@@ -201,6 +203,7 @@ impl Judge {
             ratio: Estimate::default(),
             excess: Estimate::default(),
             clients: Estimate::default(),
+            parted: (Estimate::default(), Estimate::default()),
             ended: None,
             withdrawn: None,
             continuations: Vec::new(),
@@ -513,6 +516,7 @@ impl Judge {
         case.ratio = cost.ratio;
         case.excess = cost.excess(case.onset.at);
         case.clients = cost.clients(case.onset.at);
+        case.parted = (cost.excess_before(case.detected), cost.excess(case.detected));
         case.continuations = continuations;
         case.evidence = Some(evidence);
         case.paths.extend(paths);

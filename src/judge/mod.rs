@@ -27,7 +27,7 @@ pub use evidence::{Baseline, CellEvidence, Evidence, Fit, PathCost, Paths, Said}
 
 use crate::domain::{
     Record,
-    finding::{Findings, GateAnswer},
+    finding::{Estimate, Findings, GateAnswer},
     record::LONGEST_NAME,
     step::Action,
     time::{self, Time},
@@ -264,6 +264,11 @@ impl Judge {
     pub fn paths(&self, key: &str, at: Time) -> Option<Paths> {
         let case = self.cases.iter().find(|case| case.number > 0 && case.key == key)?;
         case.paths.iter().rev().find(|paths| paths.at <= at).or(case.paths.first()).cloned()
+    }
+
+    /// Crashes beyond expectation before a regression could be known here, and from then on.
+    pub fn excess_before_and_after(&self, key: &str) -> Option<(Estimate, Estimate)> {
+        self.cases.iter().find(|case| case.number > 0 && case.key == key).map(|case| case.parted)
     }
 
     fn room(&mut self, service: &str, environment: &str) -> usize {

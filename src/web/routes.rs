@@ -39,7 +39,8 @@ fn pages(site: &mut web::ServiceConfig) {
         .route("/sign-out", post().to(pages::sign_in::sign_out))
         .route("/welcome/{link}", get().to(pages::sign_in::welcome))
         .route("/welcome/{link}", post().to(pages::sign_in::accept))
-        .configure(pushes_and_flags);
+        .configure(pushes_and_flags)
+        .configure(written);
 }
 
 fn pushes_and_flags(site: &mut web::ServiceConfig) {
@@ -58,6 +59,43 @@ fn pushes_and_flags(site: &mut web::ServiceConfig) {
         .route("/regressions/{regression}/risk/close", post().to(pages::risk::close))
         .route("/flags", get().to(pages::flags::list))
         .route("/flags/{service}/{flag}", get().to(pages::flags::history));
+}
+
+/// Postmortems, who continued, people, settings, and finding things.
+fn written(site: &mut web::ServiceConfig) {
+    use pages::{account, continued, feed, find, people, postmortems, settings};
+    site.route("/postmortems", get().to(postmortems::list))
+        .route("/postmortems", post().to(postmortems::open))
+        .route("/postmortems/new", get().to(postmortems::new))
+        .route("/regressions/{id}/incident", post().to(postmortems::open_from_regression))
+        .route("/postmortems/{id:[^/.]+}.md", get().to(postmortems::markdown))
+        .route("/postmortems/{id}", get().to(postmortems::report))
+        .route("/postmortems/{id}/edit", get().to(postmortems::form))
+        .route("/postmortems/{id}/edit", post().to(postmortems::save))
+        .route("/postmortems/{id}/status", post().to(postmortems::set_status))
+        .route("/postmortems/{id}/items", post().to(postmortems::add_item))
+        .route("/postmortems/{id}/items/{item}", post().to(postmortems::end_item))
+        .route("/postmortems/{id}/revisions", get().to(postmortems::revisions))
+        .route("/postmortems/{id}/revisions/{number:\\d+}", get().to(postmortems::revision))
+        .route("/postmortems/{id}/revisions/{from:\\d+}..{to:\\d+}", get().to(postmortems::difference))
+        .route("/continued", get().to(continued::continued))
+        .route("/continued.csv", get().to(continued::as_csv))
+        .route("/continued.json", get().to(continued::as_json))
+        .route("/people", get().to(people::people))
+        .route("/people/{actor}", get().to(people::person))
+        .route("/account", get().to(account::account))
+        .route("/account/password", post().to(account::change_password))
+        .route("/settings", get().to(settings::people))
+        .route("/settings/people", post().to(settings::add_person))
+        .route("/settings/people/{id}", post().to(settings::change_person))
+        .route("/settings/people/{id}/out", post().to(settings::shut_out))
+        .route("/settings/people/{id}/link", post().to(settings::invite))
+        .route("/settings/tokens", get().to(settings::tokens))
+        .route("/settings/tokens", post().to(settings::create_token))
+        .route("/settings/tokens/{id}/revoke", post().to(settings::revoke_token))
+        .route("/search", get().to(find::search))
+        .route("/words", get().to(find::words))
+        .route("/feed.atom", get().to(feed::feed));
 }
 
 fn api(site: &mut web::ServiceConfig) {
