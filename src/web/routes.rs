@@ -40,6 +40,19 @@ fn pages(site: &mut web::ServiceConfig) {
         .route("/welcome/{link}", get().to(pages::sign_in::welcome))
         .route("/welcome/{link}", post().to(pages::sign_in::accept))
         .route("/", get().to(pages::start::start));
+    lookout(site);
+}
+
+/// Services, their timelines, regressions, signatures.
+fn lookout(site: &mut web::ServiceConfig) {
+    site.route("/services", get().to(pages::services::list))
+        .route("/services", post().to(pages::services::add))
+        .route("/services/{service}", get().to(pages::services::main_place))
+        .route("/services/{service}/settings", get().to(pages::services::settings))
+        .route("/services/{service}/settings", post().to(pages::services::set_names))
+        .route("/services/{service}/{environment}", get().to(pages::timeline::show))
+        .route("/services/{service}/{environment}/timeline.svg", get().to(pages::timeline::svg))
+        .route("/services/{service}/{environment}/events.csv", get().to(pages::timeline::events_csv));
 }
 
 fn api(site: &mut web::ServiceConfig) {
