@@ -62,9 +62,8 @@ fn harm(it: &Regression, victims: &str, blamed: Option<&Blamed>) -> String {
     };
     let its = if many { "their" } else { "its" };
     let (is, explains) = if past { ("was", "explained") } else { ("is", "explains") };
-    let unsettled = format!(
-        "{victims} {crash} more than {its} past {explains}. Which change brought it is not settled."
-    );
+    let unsettled =
+        format!("{victims} {crash} more than {its} past {explains}. Which change brought it is not settled.");
     match (it.kind, blamed) {
         (Kind::Ambient, _) => format!("{victims} {crash} more than {its} past {explains}; no change explains it."),
         (_, None) => unsettled,
@@ -108,7 +107,9 @@ fn end(because: Ending, at: &str, victims: &str) -> String {
 pub fn kind_means(kind: Kind) -> &'static str {
     match kind {
         Kind::Itself => "The release being pushed crashes.",
-        Kind::Collateral => "Other releases, or another service, crash because of the push; the pushed release looks well.",
+        Kind::Collateral => {
+            "Other releases, or another service, crash because of the push; the pushed release looks well."
+        }
         Kind::Mixed => "The release being pushed crashes, and others crash because of it.",
         Kind::Flag => "The crashes follow a flag change.",
         Kind::Rollback => "The crashes began with a rollback.",

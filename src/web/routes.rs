@@ -52,7 +52,14 @@ fn lookout(site: &mut web::ServiceConfig) {
         .route("/services/{service}/settings", post().to(pages::services::set_names))
         .route("/services/{service}/{environment}", get().to(pages::timeline::show))
         .route("/services/{service}/{environment}/timeline.svg", get().to(pages::timeline::svg))
-        .route("/services/{service}/{environment}/events.csv", get().to(pages::timeline::events_csv));
+        .route("/services/{service}/{environment}/events.csv", get().to(pages::timeline::events_csv))
+        .route("/services/{service}/{environment}/crashes", get().to(pages::signatures::crashes))
+        .route("/regressions", get().to(pages::regressions::list))
+        .route("/regressions/{id}.json", get().to(pages::regressions::as_json))
+        .route("/regressions/{id}", get().to(pages::regressions::show))
+        .route("/signatures", get().to(pages::signatures::list))
+        .route("/signatures/{service}/{signature}", get().to(pages::signatures::show))
+        .route("/signatures/{service}/{signature}/{report}", get().to(pages::signatures::report));
 }
 
 fn api(site: &mut web::ServiceConfig) {

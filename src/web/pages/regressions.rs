@@ -18,7 +18,7 @@ use crate::{
     web::{
         App, Frame, SignedIn, WebError, blocking,
         extract::encode_part,
-        pages::timeline::told::{Named, Told, chance},
+        pages::timeline::told::{Told, chance},
         render,
     },
 };
@@ -80,7 +80,10 @@ pub async fn list(app: Data<App>, signed: SignedIn, wanted: Query<Wanted>) -> Re
     let wanted = wanted.into_inner();
     let kind = match wanted.kind.as_deref().filter(|kind| !kind.is_empty()) {
         Some(word) => Some(Kind::parse(word).ok_or_else(|| {
-            WebError::bad_request(format!("There is no kind “{word}”. The kinds are {}.", Kind::ALL.map(Kind::word).join(", ")))
+            WebError::bad_request(format!(
+                "There is no kind “{word}”. The kinds are {}.",
+                Kind::ALL.map(Kind::word).join(", ")
+            ))
         })?),
         None => None,
     };
@@ -117,9 +120,13 @@ fn choices(told: &[Told], kind: Option<Kind>, service: Option<&str>) -> (Vec<Cho
         if pairs.is_empty() { "/regressions".to_owned() } else { format!("/regressions?{}", pairs.join("&")) }
     };
     let mut kinds = vec![Choice { text: "all".into(), href: href(None, service), on: kind.is_none() }];
-    kinds.extend(Kind::ALL.into_iter().filter(|one| told.iter().any(|told| told.regression.kind == *one)).map(|one| {
-        Choice { text: one.word().into(), href: href(Some(one), service), on: kind == Some(one) }
-    }));
+    kinds.extend(
+        Kind::ALL.into_iter().filter(|one| told.iter().any(|told| told.regression.kind == *one)).map(|one| Choice {
+            text: one.word().into(),
+            href: href(Some(one), service),
+            on: kind == Some(one),
+        }),
+    );
     let mut names: Vec<&str> = told.iter().map(|told| told.regression.service.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -247,7 +254,8 @@ fn whole(read: &mut Read<'_>, id: &str) -> Result<Whole, flows::Error> {
     let reports = read.crashes_between(&it.service, &it.environment, it.onset.earliest, end)?;
     let ours = |crash: &&CrashMark| {
         it.signatures.contains(&crash.signature)
-            && (it.victims.is_empty() || it.victims.iter().any(|victim| Some(&victim.release) == crash.release.as_ref()))
+            && (it.victims.is_empty()
+                || it.victims.iter().any(|victim| Some(&victim.release) == crash.release.as_ref()))
     };
     let first_report = reports.iter().filter(ours).min_by_key(|crash| crash.received_at).cloned();
     let example = reports.iter().filter(ours).next_back().cloned();
@@ -277,7 +285,10 @@ pub async fn show(app: Data<App>, signed: SignedIn, id: Path<String>) -> Result<
 pub async fn as_json(app: Data<App>, _signed: SignedIn, id: Path<String>) -> Result<HttpResponse, WebError> {
     let id = id.into_inner();
     let whole = blocking(&app, move |app| app.store.read(|read| whole(read, &id))).await?;
-    let said = whole.sayings.iter().map(|(at, saying)| json!({ "at": crate::domain::time::text(*at), "regression": saying.regression }));
+    let said = whole
+        .sayings
+        .iter()
+        .map(|(at, saying)| json!({ "at": crate::domain::time::text(*at), "regression": saying.regression }));
     let looks = whole.told.sightings.iter().map(|look| {
         json!({ "person": look.person, "first_at": crate::domain::time::text(look.first_at), "times": look.times })
     });
@@ -366,8 +377,16 @@ fn times(
     vec![
         ("First exposure", exposure, "the first step of the change that is blamed".into()),
         ("Onset", frame.when(it.onset.at), interval),
-        ("First report", first_report.map_or_else(unknown, |crash| frame.when(crash.received_at)), late.unwrap_or_default()),
-        ("Detected", frame.when(it.detected_at), format!("{} minutes after the onset, as best judged now", after.num_minutes())),
+        (
+            "First report",
+            first_report.map_or_else(unknown, |crash| frame.when(crash.received_at)),
+            late.unwrap_or_default(),
+        ),
+        (
+            "Detected",
+            frame.when(it.detected_at),
+            format!("{} minutes after the onset, as best judged now", after.num_minutes()),
+        ),
     ]
 }
 
@@ -406,7 +425,10 @@ fn said_then(sayings: &[(Time, Saying)], timeline: &str, frame: &Frame) -> Vec<S
                     new.push(format!("now {}", it.kind.word()));
                 }
                 if old.ended_because != it.ended_because {
-                    new.push(it.ended_because.map_or("goes on after all".into(), |because| format!("ended: {}", because.says())));
+                    new.push(
+                        it.ended_because
+                            .map_or("goes on after all".into(), |because| format!("ended: {}", because.says())),
+                    );
                 }
                 if old.withdrawn.is_none() && it.withdrawn.is_some() {
                     new.push("withdrawn".into());
@@ -426,8 +448,16 @@ fn said_then(sayings: &[(Time, Saying)], timeline: &str, frame: &Frame) -> Vec<S
             rows.push(SaidThen {
                 at: *at,
                 href: format!("{timeline}&at={}", encode_part(&crate::domain::time::text(*at))),
-                onset: format!("{} ({} to {})", frame.hm(it.onset.at), frame.hm(it.onset.earliest), frame.hm(it.onset.latest)),
-                suspect: it.suspects.first().map_or("none named".into(), |one| format!("{} {}", one.id, chance(one.probability))),
+                onset: format!(
+                    "{} ({} to {})",
+                    frame.hm(it.onset.at),
+                    frame.hm(it.onset.earliest),
+                    frame.hm(it.onset.latest)
+                ),
+                suspect: it
+                    .suspects
+                    .first()
+                    .map_or("none named".into(), |one| format!("{} {}", one.id, chance(one.probability))),
                 excess: estimate(&it.excess_crashes),
                 new: if new.is_empty() { "newer counts".into() } else { new.join("; ") },
             });
@@ -461,8 +491,14 @@ fn opened(it: &Evidence) -> Opened {
         ));
     }
     words.push(match it.smallest_ratio {
-        Some(ratio) => format!("With what ran so far, nothing smaller than {} times the expected rate could have been shown.", two_digits(ratio)),
-        None => "There is no past to hold it against: not enough data for the smallest ratio that could have been shown.".into(),
+        Some(ratio) => format!(
+            "With what ran so far, nothing smaller than {} times the expected rate could have been shown.",
+            two_digits(ratio)
+        ),
+        None => {
+            "There is no past to hold it against: not enough data for the smallest ratio that could have been shown."
+                .into()
+        }
     });
     let best = it.fits.iter().map(|fit| fit.ln_likelihood).fold(f64::MIN, f64::max);
     words.push(format!(

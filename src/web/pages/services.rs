@@ -134,7 +134,12 @@ fn place(read: &mut Read<'_>, service: &str, environment: String) -> Result<Plac
     Ok(Place { environment, href, running: running.into_iter().map(words).collect(), heard, open, last_push })
 }
 
-async fn list_page(app: &Data<App>, signed: &SignedIn, name: String, refusals: Vec<String>) -> Result<ListPage, WebError> {
+async fn list_page(
+    app: &Data<App>,
+    signed: &SignedIn,
+    name: String,
+    refusals: Vec<String>,
+) -> Result<ListPage, WebError> {
     let rows = blocking(app, |app| app.store.read(|read| rows(app, read))).await?;
     Ok(ListPage { frame: Frame::new(app, signed, "/services"), rows, name, refusals })
 }
@@ -252,7 +257,8 @@ pub async fn set_names(app: Data<App>, posted: Posted, name: Path<String>) -> Re
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(response);
     }
-    let names = json!({ "cell": typed.cell, "peer_release": typed.peer_release, "clients_dropped": typed.clients_dropped });
+    let names =
+        json!({ "cell": typed.cell, "peer_release": typed.peer_release, "clients_dropped": typed.clients_dropped });
     let (by, now, service) = (posted.signed.actor(), app.clock.now(), name.clone());
     blocking(&app, move |app| administer::set_tag_names(&app.store, &by, &service, &names.to_string(), now)).await?;
     Ok(see_other(format!("/services/{}/settings", encode_part(&name))))
@@ -262,7 +268,10 @@ fn refusals(names: &TagNames) -> Vec<String> {
     let all = [&names.cell, &names.peer_release, &names.clients_dropped];
     let mut wrong = Vec::new();
     if all.iter().any(|name| name.is_empty() || name.chars().count() > 100) {
-        wrong.push("Each name has 1 to 100 characters, such as zone. Leave the usual names where your clients use them.".into());
+        wrong.push(
+            "Each name has 1 to 100 characters, such as zone. Leave the usual names where your clients use them."
+                .into(),
+        );
     }
     if all[0] == all[1] || all[0] == all[2] || all[1] == all[2] {
         wrong.push("The three names differ from each other, or a report could not say which is meant.".into());

@@ -216,7 +216,9 @@ fn fixed(from: Time, to: Time) -> Result<Span, WebError> {
         return Err(WebError::bad_request("The range ends before it begins. Give a “to” that is later than “from”."));
     }
     if to - from > time::minutes(LONGEST_DAYS * 24 * 60) {
-        return Err(WebError::bad_request(format!("A timeline shows at most {LONGEST_DAYS} days. Give a shorter range.")));
+        return Err(WebError::bad_request(format!(
+            "A timeline shows at most {LONGEST_DAYS} days. Give a shorter range."
+        )));
     }
     Ok(Span::Fixed(from, to))
 }
@@ -230,7 +232,9 @@ fn hours(text: &str) -> Option<i64> {
 /// An instant as people write it: RFC 3339, or `2026-03-03 02:58 UTC`.
 fn instant(name: &str, text: &str) -> Result<Time, WebError> {
     time::parse_lenient(text.trim_end_matches("UTC").trim()).ok_or_else(|| {
-        WebError::bad_request(format!("“{name}” is a time like 2026-03-03 02:58 UTC or 2026-03-03T02:58:00Z; “{text}” is not."))
+        WebError::bad_request(format!(
+            "“{name}” is a time like 2026-03-03 02:58 UTC or 2026-03-03T02:58:00Z; “{text}” is not."
+        ))
     })
 }
 
@@ -252,10 +256,7 @@ mod tests {
             ..Query::default()
         };
         let href = read(query).expect("valid").href("");
-        assert_eq!(
-            href,
-            "/services/relay/production?range=7d&cell=eu%201%262&show=holds&at=2026-03-03T02%3A58%3A00Z"
-        );
+        assert_eq!(href, "/services/relay/production?range=7d&cell=eu%201%262&show=holds&at=2026-03-03T02%3A58%3A00Z");
     }
 
     #[test]
@@ -273,7 +274,8 @@ mod tests {
 
     #[test]
     fn a_range_that_ends_before_it_begins_is_refused_in_words() {
-        let query = Query { from: Some("2026-03-03 02:00".into()), to: Some("2026-03-03 01:00".into()), ..Query::default() };
+        let query =
+            Query { from: Some("2026-03-03 02:00".into()), to: Some("2026-03-03 01:00".into()), ..Query::default() };
         let refused = read(query).expect_err("refused");
         assert!(refused.reasons()[0].contains("later than"));
     }

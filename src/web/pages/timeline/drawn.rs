@@ -302,7 +302,11 @@ fn nearby(loaded: &Loaded, (push, steps): &Moved, links: &Links) -> NearbyPush {
     let service = &push.started.service;
     let near = loaded.neighbours.contains(service);
     NearbyPush {
-        label: format!("{} of {service}{}", push.started.push, if near { "" } else { ", not connected" }),
+        label: if near {
+            format!("{} of {service}", push.started.push)
+        } else {
+            format!("{}, elsewhere", push.started.push)
+        },
         steps: steps
             .iter()
             .map(|step| NearbyStep {

@@ -122,9 +122,11 @@ fn push(loaded: &Loaded, (push, steps): &Moved, all: &mut Vec<(Marks, Event)>) {
 }
 
 fn step(loaded: &Loaded, step: &PushStep) -> Event {
-    let gate = loaded.gates.iter().rev().find(|gate| {
-        gate.push == step.push && gate.at <= step.at && step.at - gate.at <= time::minutes(ANSWERED)
-    });
+    let gate = loaded
+        .gates
+        .iter()
+        .rev()
+        .find(|gate| gate.push == step.push && gate.at <= step.at && step.at - gate.at <= time::minutes(ANSWERED));
     let held = loaded.holds.iter().any(|hold| hold.push == step.push && hold.in_force_at(step.at));
     let raises = matches!(step.action, Action::Advance | Action::Resume | Action::Complete);
     let mut answer: Vec<&str> = Vec::new();
@@ -162,10 +164,8 @@ fn step(loaded: &Loaded, step: &PushStep) -> Event {
 fn near(loaded: &Loaded, (push, steps): &Moved) -> Event {
     let (from, to) = loaded.shown;
     let shown: Vec<&PushStep> = steps.iter().filter(|step| (from..=to).contains(&step.at)).collect();
-    let said: Vec<String> = shown
-        .iter()
-        .map(|step| format!("{} at {}", step_words(step), step.at.format("%H:%M")))
-        .collect();
+    let said: Vec<String> =
+        shown.iter().map(|step| format!("{} at {}", step_words(step), step.at.format("%H:%M"))).collect();
     let service = &push.started.service;
     let near = if loaded.neighbours.contains(service) { "connected" } else { "not connected" };
     Event {
@@ -216,10 +216,7 @@ fn regression(told: &Told, all: &mut Vec<(Marks, Event)>) {
     };
     let hm = |at: Time| at.format("%H:%M");
     let onset = format!(" began at {}, {} to {}.", hm(it.onset.at), hm(it.onset.earliest), hm(it.onset.latest));
-    all.push((
-        Marks::Everything,
-        Event { after: onset, divider: true, ..line(it.onset.at, "onset") },
-    ));
+    all.push((Marks::Everything, Event { after: onset, divider: true, ..line(it.onset.at, "onset") }));
     let detected = Event {
         after: format!(" detected: {}", it.kind.word()),
         who: "Pushback".into(),

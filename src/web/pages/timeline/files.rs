@@ -59,7 +59,11 @@ pub async fn events_csv(
         let gate = it.gate.map_or("", |gate| gate.word()).to_owned();
         vec![time::text(it.at), what, it.words, it.who, known, gate, it.answer, it.share, it.rate]
     });
-    Ok(file("text/csv; charset=utf-8", &name(&loaded, "csv"), csv::table(&head, &rows.collect::<Vec<_>>()).map_err(unwritten)?))
+    Ok(file(
+        "text/csv; charset=utf-8",
+        &name(&loaded, "csv"),
+        csv::table(&head, &rows.collect::<Vec<_>>()).map_err(unwritten)?,
+    ))
 }
 
 fn unwritten(error: impl std::fmt::Display) -> WebError {
@@ -86,7 +90,12 @@ fn standalone(picture: &str) -> String {
     let sheet = assets::text("style.css");
     let pictures = between(&sheet, "/* ---- pictures ", "/* ---- narrow ");
     let tokens = tokens(&sheet);
-    let style = plain_colours(&format!("{pictures} .open,.open-paper{{stroke:currentColor;stroke-width:2}} .open{{fill:none}} .open-paper{{fill:var(--paper)}} .solid{{fill:currentColor}} .stroke{{fill:none;stroke:currentColor;stroke-width:2.4}} svg{{background:var(--paper);color:var(--ink)}}"), &tokens);
+    let style = plain_colours(
+        &format!(
+            "{pictures} .open,.open-paper{{stroke:currentColor;stroke-width:2}} .open{{fill:none}} .open-paper{{fill:var(--paper)}} .solid{{fill:currentColor}} .stroke{{fill:none;stroke:currentColor;stroke-width:2.4}} svg{{background:var(--paper);color:var(--ink)}}"
+        ),
+        &tokens,
+    );
     let symbols = include_str!("../../../../templates/macros/sprite.html");
     let symbols = between(symbols, "<symbol", "</svg>");
     let head_end = picture.find('>').map_or(0, |at| at + 1);

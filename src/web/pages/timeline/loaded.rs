@@ -5,7 +5,10 @@ use super::{
     told::Told,
 };
 use crate::{
-    domain::{Time, exposure::Exposure, finding::Continuation, flag::FlagChanged, note::Note, percent::Percent, step::PushStep, time},
+    domain::{
+        Time, exposure::Exposure, finding::Continuation, flag::FlagChanged, note::Note, percent::Percent,
+        step::PushStep, time,
+    },
     flows::Error,
     judge::Baseline,
     store::{
@@ -107,13 +110,7 @@ impl Loaded {
         Ok(loaded)
     }
 
-    fn read(
-        read: &mut Read<'_>,
-        name: &str,
-        environment: &str,
-        asked: &Asked,
-        now: Time,
-    ) -> Result<Loaded, Error> {
+    fn read(read: &mut Read<'_>, name: &str, environment: &str, asked: &Asked, now: Time) -> Result<Loaded, Error> {
         let service = read.service(name)?.ok_or_else(|| Error::no("service", name))?;
         let environments = read.environments(name)?;
         let stored = read.regressions_of(name, environment)?;
@@ -294,7 +291,12 @@ impl Loaded {
         }
         past.into_iter()
             .filter(|(_, (hours, _))| *hours > 0.0)
-            .map(|(release, (hours, count))| Baseline { release: release.to_owned(), rate: count / hours, count, hours })
+            .map(|(release, (hours, count))| Baseline {
+                release: release.to_owned(),
+                rate: count / hours,
+                count,
+                hours,
+            })
             .collect()
     }
 
@@ -361,10 +363,12 @@ fn range(
     Ok(match &asked.span {
         Span::Fixed(from, to) => ((*from, *to), None),
         Span::Hours(hours) => (last(*hours), None),
-        Span::Matters => match told.iter().filter(|it| it.regression.withdrawn.is_none()).max_by_key(|it| it.weight()) {
-            Some(told) => around_told(told),
-            None => (last(8), None),
-        },
+        Span::Matters => {
+            match told.iter().filter(|it| it.regression.withdrawn.is_none()).max_by_key(|it| it.weight()) {
+                Some(told) => around_told(told),
+                None => (last(8), None),
+            }
+        }
         Span::Around(id) => match told.iter().find(|told| told.regression.id == *id) {
             Some(told) => around_told(told),
             None => {

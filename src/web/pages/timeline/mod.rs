@@ -175,11 +175,7 @@ fn quiet(loaded: &Loaded) -> String {
 fn jumps(loaded: &Loaded, asked: &Asked, frame: &Frame) -> Vec<Jump> {
     let mut jumps: Vec<Jump> = said::jumps(loaded, frame)
         .into_iter()
-        .map(|(text, at)| Jump {
-            text,
-            href: asked.known_at(Some(at), loaded.shown),
-            on: asked.at == Some(at),
-        })
+        .map(|(text, at)| Jump { text, href: asked.known_at(Some(at), loaded.shown), on: asked.at == Some(at) })
         .collect();
     let now = Jump { text: "now".into(), href: asked.known_at(None, loaded.shown), on: asked.at.is_none() };
     jumps.push(now);
