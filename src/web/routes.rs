@@ -25,6 +25,8 @@ pub fn application(
         .app_data(app)
         .app_data(web::FormConfig::default().limit(1024 * 1024))
         .app_data(web::PayloadConfig::new(32 * 1024 * 1024))
+        .app_data(web::QueryConfig::default().error_handler(|error, _| wrong_address("query", &error)))
+        .app_data(web::PathConfig::default().error_handler(|error, _| wrong_address("path", &error)))
         .wrap(middleware::Compress::default())
         .wrap(middleware::from_fn(headers::around))
         .configure(pages)
@@ -45,6 +47,10 @@ fn pages(site: &mut web::ServiceConfig) {
 fn programs(site: &mut web::ServiceConfig) {
     site.service(api::v1::routes(scope("/api/v1")));
     api::doors::routes(site);
+}
+
+fn wrong_address(part: &str, error: &dyn std::fmt::Display) -> Error {
+    WebError::bad_request(format!("The {part} of this address could not be read: {error}.")).into()
 }
 
 async fn nowhere() -> Result<HttpResponse, WebError> {

@@ -57,12 +57,17 @@ pub(super) fn link(app: &App, push: &str) -> String {
 fn told(app: &App, it: &Push) -> Value {
     let mut fields = sent::told(&Record::PushStarted(it.started.clone()));
     fields.insert("state".into(), json!(it.standing.state));
-    fields.insert("percent".into(), json!(it.standing.percent));
+    fields.insert("percent".into(), number(it.standing.percent.value()));
     fields.insert("since".into(), json!(it.standing.since.map(time::text)));
     let bad = it.bad.as_ref().map(|bad| json!({ "at": time::text(bad.at), "actor": bad.actor, "reason": bad.reason }));
     fields.insert("bad".into(), json!(bad));
     fields.insert("page".into(), link(app, &it.started.push).into());
     Value::Object(fields)
+}
+
+/// A number as JSON: whole ones without a fraction.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
 }
 
 fn told_hold(it: &Hold) -> Value {
