@@ -92,7 +92,7 @@ impl Application {
     }
 }
 
-/// The name of the setting that holds the one-time link's hash being printed for the first administrator.
+/// A new one-time link for the first administrator, where nobody can sign in yet; links given out before end.
 pub fn first_link(app: &App) -> Result<Option<String>, flows::Error> {
     let now = app.clock.now();
     if app.store.read::<_, flows::Error>(|read| Ok(read.has_administrator()?))? {

@@ -384,8 +384,13 @@ fn ambient(it: &Attribution) -> Explanation {
     const LENGTHS: [usize; 7] = [1, 2, 4, 8, 16, 32, usize::MAX];
     let blocks = it.frame.blocks.len();
     let width = it.frame.width();
-    let with_crashes =
-        |cell: usize| (0..it.counts.len()).any(|at| it.counts[at] > 0.0 && it.frame.population(at % width).1 == cell);
+    let mut of_cell = vec![0.0; it.frame.cells];
+    for (at, count) in it.counts.iter().enumerate() {
+        of_cell[it.frame.population(at % width).1] += count;
+    }
+    let all: f64 = of_cell.iter().sum();
+    // Trouble of one cell alone is only tried where that cell carries much of what there is.
+    let with_crashes = |cell: usize| of_cell[cell] > 0.0 && of_cell[cell] >= 0.3 * all;
     let mut places: Vec<(Option<usize>, f64)> = vec![(None, if it.frame.cells > 1 { 0.5 } else { 1.0 })];
     if it.frame.cells > 1 {
         let each = 0.5 / it.frame.cells as f64;

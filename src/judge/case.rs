@@ -20,6 +20,9 @@ use crate::domain::{
     time,
 };
 
+/// After this long the question who is to blame is closed; what it costs and when it ends is not.
+const CLOSED: Micros = 12 * HOUR;
+
 /// Suspects less probable than this are not worth naming.
 const WORTH_NAMING: f64 = 0.01;
 
@@ -33,11 +36,11 @@ pub(crate) struct Case {
     /// Its signatures; empty where it is all that were known at the alarm.
     pub(crate) signatures: Vec<u32>,
     known: u32,
-    alarm: Micros,
+    pub(crate) alarm: Micros,
     e_value: f64,
     threshold: f64,
-    detected: Micros,
-    kind: Kind,
+    pub(crate) detected: Micros,
+    pub(crate) kind: Kind,
     pub(crate) suspects: Vec<Suspect>,
     blames: Option<Change>,
     onset: Began,
@@ -55,7 +58,7 @@ pub(crate) struct Case {
     reviewed: Micros,
     told: Micros,
     /// Given up before it was said, since it went away.
-    dropped: bool,
+    pub(crate) dropped: bool,
 }
 
 impl Case {
@@ -242,7 +245,9 @@ impl Judge {
         } else if self.overturned(number, &view, now) {
             return;
         }
-        self.take(number, &view);
+        if now - self.cases[number].alarm <= CLOSED {
+            self.take(number, &view);
+        }
         let until = self.rooms[self.cases[number].room].site.known_until(now);
         let case = &self.cases[number];
         let inquest = Inquest {
@@ -387,6 +392,9 @@ impl Judge {
 
     /// What was said and is now as surely something else is withdrawn, and the new verdict gets a case of its own.
     fn overturned(&mut self, number: usize, view: &View, now: Micros) -> bool {
+        if now - self.cases[number].alarm > CLOSED {
+            return false;
+        }
         let said = self.cases[number].blamed();
         let leader = view.changes.first().filter(|it| it.1 >= self.settings.sure).map(|it| it.0);
         let other = match said {
@@ -416,6 +424,8 @@ impl Judge {
         next.continuations.clear();
         next.paths.clear();
         next.streak = (None, 0);
+        next.suspects.clear();
+        next.blames = None;
         self.cases.push(next);
         let last = self.cases.len() - 1;
         for it in self.rooms[self.cases[number].room].site.explained.iter_mut().filter(|it| it.case == number) {

@@ -41,8 +41,13 @@ impl Inquest<'_> {
         if let Some(end) = self.culprit_gone() {
             return Some(end);
         }
-        if let Some(end) = self.fell() {
-            return Some(end);
+        if let Some((at, ending)) = self.fell() {
+            // Harm that goes away while its suspect stays speaks against the suspect: that is for the next look to weigh.
+            let contradicts = ending == Ending::Subsided && self.explanation.change.is_some();
+            if !contradicts || self.until - at >= 2 * HOUR {
+                return Some((at, ending));
+            }
+            return None;
         }
         self.victims_gone()
     }
@@ -135,6 +140,9 @@ impl Inquest<'_> {
             return Ending::Subsided;
         }
         if let Some(Change::Push(number)) = self.explanation.change {
+            if self.changes.pushes[number].taken_back().is_some_and(|back| back > self.onset) {
+                return Ending::RolledBack;
+            }
             let stopped = |action: Action| action == Action::Stop || action == Action::Pause;
             if self.changes.pushes[number].steps.iter().any(|step| stopped(step.action) && near(step.at)) {
                 return Ending::Stopped;
@@ -146,8 +154,16 @@ impl Inquest<'_> {
         if helped { Ending::Fixed } else { Ending::Subsided }
     }
 
+    /// Whether only the blamed release itself crashed: that it goes away is then for `culprit_gone` to read.
+    fn victims_are_the_culprit(&self) -> bool {
+        let Some(Change::Push(number)) = self.explanation.change else { return false };
+        let release = self.changes.pushes[number].begun.as_ref().and_then(|it| self.site.releases.find(&it.release));
+        release.is_some_and(|release| self.victims.iter().all(|it| usize::from(*it) == release))
+    }
+
     /// The last victim went away while the rate was as high as ever.
     fn victims_gone(&self) -> Option<(Micros, Ending)> {
+        let patience = if self.victims_are_the_culprit() { HOUR } else { QUIET / 2 };
         let at =
             if self.site.basis() == Basis::Shares {
                 let block =
@@ -160,7 +176,7 @@ impl Inquest<'_> {
             };
         // Somebody else must have been heard of since: silence of everybody is a gap, not an ending.
         let heard = self.site.frontier.unwrap_or(self.until);
-        let gone = self.until - at >= QUIET / 2 && heard - at >= QUIET / 2 && at > self.onset;
+        let gone = self.until - at >= patience && heard - at >= QUIET / 2 && at > self.onset;
         gone.then_some((at, Ending::VictimsGone))
     }
 

@@ -64,7 +64,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { alarm: 1000.0, hold: 20.0, sure: 0.9, patience: 20 * MINUTE, least_past: HOUR, rule_out: 5.0 }
+        Settings { alarm: 1000.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR, rule_out: 5.0 }
     }
 }
 
@@ -148,7 +148,7 @@ impl Judge {
                 line.depends_on.iter().for_each(|other| self.changes.connect(&line.service, other))
             }
             Record::PushStarted(line) => {
-                self.changes.push(&line.push).begin(line);
+                self.changes.begin(line);
                 let room = self.room(&line.service, &line.environment);
                 let site = &mut self.rooms[room].site;
                 site.name_release(&line.release);

@@ -44,9 +44,9 @@ pub(super) fn totals(frame: &mut Frame<'_>, place: Place) {
     for i in drawn {
         let (from, to) = series.buckets[i];
         let (count, pushed) = series.totals[i];
-        let (x0, x1) = (frame.scale.at(from), frame.scale.at(to));
+        let (x0, x1) = (frame.scale.at(from), frame.scale.at(to.min(series.until)));
         let gap = if frame.narrow() { 1.0 } else { 2.0 };
-        let linked = count > 0 && link(frame, from, to, None, count);
+        let linked = count > 0 && link(frame, from, to, None, (count, pushed));
         let old = up((count - pushed.min(count)) as f64);
         frame.svg.rect(x0 + 1.0, base - old, x1 - x0 - gap, old, "bar-harm");
         let all = up(count as f64);
@@ -141,11 +141,15 @@ fn falling(bars: &[(f64, f64)], x0: f64, x1: f64, lowest: f64) -> Option<(f64, f
 }
 
 /// Opens a link to the crashes of a bucket, if the caller has a list of them; says whether it did.
-fn link(frame: &mut Frame<'_>, from: f64, to: f64, cell: Option<&str>, count: u64) -> bool {
+fn link(frame: &mut Frame<'_>, from: f64, to: f64, cell: Option<&str>, counts: (u64, u64)) -> bool {
+    let (count, pushed) = counts;
     let (from, to) = (frame.scale.time(from), frame.scale.time(to));
     let place = cell.map(|cell| format!(" in {cell}")).unwrap_or_default();
     let crashes = if count == 1 { "crash" } else { "crashes" };
-    let title = format!("{} to {} UTC{place}: {} {crashes}", frame.when(from), clock(to), grouped(count as f64));
+    let mut title = format!("{} to {} UTC{place}: {} {crashes}", frame.when(from), clock(to), grouped(count as f64));
+    if let (1.., Some(line)) = (pushed, frame.series.line(Class::Pushed)) {
+        title += &format!(", {} of {}", grouped(pushed as f64), line.words());
+    }
     let Some(list) = &frame.facts.crashes_href else { return false };
     let join = if list.contains('?') { '&' } else { '?' };
     let mut href =
@@ -222,7 +226,7 @@ pub(super) fn cells(frame: &mut Frame<'_>, place: Place, rows: &[CellRow], subje
     for (at, row) in rows.iter().enumerate() {
         let y = place.top + at as f64 * pitch;
         for (i, (from, to)) in series.buckets.iter().enumerate().filter(|(_, (from, _))| *from < series.until) {
-            let (x0, x1) = (frame.scale.at(*from), frame.scale.at(*to));
+            let (x0, x1) = (frame.scale.at(*from), frame.scale.at(to.min(series.until)));
             let (count, wide) = (row.counts[i], x1 - x0 - 1.0);
             if empty && counted(row, i) && count == 0 {
                 frame.svg.rect_with(x0 + 0.5, y + 0.5, wide, pitch - 1.0, "heat-none", &none);
@@ -230,7 +234,7 @@ pub(super) fn cells(frame: &mut Frame<'_>, place: Place, rows: &[CellRow], subje
             }
             let level = heat(count, most);
             let folded = row.name.ends_with(" other cells");
-            let linked = count > 0 && link(frame, *from, *to, (!folded).then_some(row.name.as_str()), count);
+            let linked = count > 0 && link(frame, *from, *to, (!folded).then_some(row.name.as_str()), (count, 0));
             frame.svg.rect(x0 + 0.5, y + 0.5, wide, pitch - 1.0, &format!("heat heat-{level}"));
             let text = short(count);
             if count > 0 && !narrow && pitch >= 13.0 && width_of(&text, 11.0, true) < wide + 1.0 {

@@ -93,7 +93,19 @@ pub fn flag_history(flag: &FlagLine, from: Time, to: Time, until: Time, width: W
     let drawn_to = scale.at(series.until);
     let ident = plain_ident("flag", width);
     let (facts, series) = (&facts, &series);
-    let mut frame = Frame { svg, facts, series, scale, width, left, plot, until: drawn_to, harms: Vec::new(), ident };
+    let mut frame = Frame {
+        svg,
+        facts,
+        series,
+        scale,
+        width,
+        left,
+        plot,
+        until: drawn_to,
+        harms: Vec::new(),
+        ident,
+        band_named: false,
+    };
     frame.axis(46.0, height - 36.0, height);
     let place =
         Place { top: if narrow { 66.0 } else { 60.0 }, height: height - 36.0 - if narrow { 66.0 } else { 60.0 } };
@@ -127,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_change_after_the_instant_read_is_not_in_the_history() {
-        let from = parse("2026-03-03T00:00:00Z").unwrap();
+        let from = parse("2026-03-03T00:00:00Z").expect("valid");
         let change = |at, percent| FlagMark {
             at: from + minutes(at),
             percent,

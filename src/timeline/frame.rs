@@ -64,6 +64,8 @@ pub(super) struct Frame<'a> {
     pub(super) until: f64,
     pub(super) harms: Vec<Harm<'a>>,
     pub(super) ident: String,
+    /// Whether the expected band has its name already.
+    pub(super) band_named: bool,
 }
 
 /// The edges of the plot: its left, and the room to its right.
@@ -255,17 +257,22 @@ impl Frame<'_> {
             return;
         }
         self.title(title, place.top + 11.0);
+        self.subs(place, subs);
+    }
+
+    /// What a lane counts, under its name.
+    pub(super) fn subs(&mut self, place: Place, subs: &[String]) {
         for (i, sub) in subs.iter().enumerate() {
             let y = place.top + 25.0 + 13.0 * i as f64;
             // Value ticks stand at the right end of this column.
-            let sub = words::fitted(sub, 11.5, false, self.left - 28.0);
+            let sub = words::fitted(sub, 11.5, false, self.left - 22.0);
             self.svg.text(0.0, y, &sub, "t-sub", Anchor::Start);
         }
     }
 
     /// A lane's title; one that is cut shows itself whole when pointed at.
     fn title(&mut self, title: &str, y: f64) {
-        let cut = words::fitted(title, 12.5, true, self.left - 28.0);
+        let cut = words::fitted(title, 12.5, true, self.left - 22.0);
         if cut == title {
             self.svg.text(0.0, y, title, "t-name", Anchor::Start);
         } else {
@@ -297,6 +304,11 @@ impl Frame<'_> {
         self.svg.line(from, y, self.right(), y, "grid-h");
     }
 
+    /// The room from a place to the right edge of the picture, px.
+    pub(super) fn svg_room(&self, x: f64) -> f64 {
+        self.width.px() - x
+    }
+
     /// Keeps labels off a drawn line.
     pub(super) fn keep_clear(&mut self, run: &[(f64, f64)]) {
         for pair in run.windows(2) {
@@ -325,4 +337,18 @@ pub(super) fn between(upper: &[(f64, f64)], lower: &[(f64, f64)]) -> String {
 /// A triangle that points down at `x`, above `y`.
 pub(super) fn notch(x: f64, y: f64) -> String {
     format!("M{} {}h10l-5 8z", n(x - 5.0), n(y))
+}
+
+/// The same line without points in the middle of level stretches.
+pub(super) fn without_level_points(run: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let level = |a: f64, b: f64| (a - b).abs() < 0.05;
+    let mut kept: Vec<(f64, f64)> = Vec::with_capacity(run.len() / 2);
+    for (i, point) in run.iter().enumerate() {
+        let before = kept.last().is_some_and(|last| level(last.1, point.1));
+        let after = run.get(i + 1).is_some_and(|next| level(next.1, point.1));
+        if !(before && after) {
+            kept.push(*point);
+        }
+    }
+    kept
 }

@@ -131,6 +131,7 @@ fn bar_labels(frame: &mut Frame<'_>, i: usize, y: f64, room: (f64, f64)) {
     let what = match (harm.mark.kind, victims.as_str()) {
         (kind, "") => kind_words(kind).to_owned(),
         (Kind::Collateral, victims) => format!("collateral harm to {victims}"),
+        (Kind::Itself, victims) => format!("{victims} itself crashes"),
         (kind, victims) => format!("{}, {victims} crashes", kind_words(kind)),
     };
     let detected = when(harm.mark.detected_at);
@@ -204,7 +205,16 @@ fn kind_words(kind: Kind) -> &'static str {
 /// The steps of this service's pushes, and what the gate said where no step followed at once.
 pub(super) fn steps(frame: &mut Frame<'_>, place: Place, show: &Show) {
     let about = pushes_words(frame);
-    frame.name(place, "Steps", &about);
+    let (narrow, facts) = (frame.narrow(), frame.facts);
+    match facts.pushes.as_slice() {
+        [one] if !narrow => {
+            frame.name(place, "Steps", &[]);
+            frame.svg.open_link(&one.href, "lane-link", &format!("push {} to {}", one.name, one.release));
+            frame.subs(place, &about);
+            frame.svg.add("</a>");
+        }
+        [] | [_, ..] => frame.name(place, "Steps", &about),
+    }
     let size = frame.mark_size();
     let y = place.top + if frame.narrow() { 21.0 } else { 30.0 };
     let facts = frame.facts;
@@ -287,7 +297,7 @@ fn pushes_words(frame: &Frame<'_>) -> Vec<String> {
     match frame.facts.pushes.as_slice() {
         [] => Vec::new(),
         [one] => {
-            let room = frame.left - 28.0;
+            let room = frame.left - 22.0;
             let between = match &one.previous {
                 Some(previous) => format!("{previous} to {}", one.release),
                 None => format!("to {}", one.release),

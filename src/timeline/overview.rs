@@ -139,7 +139,7 @@ mod tests {
     use crate::domain::time::{minutes, parse};
 
     fn strip() -> Overview {
-        let from = parse("2026-03-02T06:00:00Z").unwrap();
+        let from = parse("2026-03-02T06:00:00Z").expect("valid");
         Overview {
             from,
             to: from + minutes(30 * 60),

@@ -203,7 +203,8 @@ pub fn count_ticks(most: f64, height: f64, apart: f64) -> Vec<f64> {
 /// What a past rate lets expect, per thousand units of exposure, 95 %: a smooth Poisson interval after Anscombe (1948).
 /// None where nothing ran or nothing is known of the past.
 pub fn band(expected_per_unit: f64, units: f64) -> Option<(f64, f64)> {
-    if !(units > 0.0 && expected_per_unit >= 0.0) || !units.is_finite() || !expected_per_unit.is_finite() {
+    let known = units.is_finite() && expected_per_unit.is_finite();
+    if !known || units <= 0.0 || expected_per_unit < 0.0 {
         return None;
     }
     let root = (expected_per_unit * units + 0.375).sqrt();
@@ -218,7 +219,7 @@ mod tests {
     use crate::domain::time::{minutes, parse};
 
     fn time(text: &str) -> Time {
-        parse(text).unwrap()
+        parse(text).expect("valid")
     }
 
     fn range(length_minutes: i64, plot: f64) -> TimeScale {
@@ -288,8 +289,8 @@ mod tests {
 
     #[test]
     fn the_band_widens_as_exposure_falls_and_is_unknown_without_any() {
-        let (wide_low, wide_high) = band(0.012, 10.0).unwrap();
-        let (low, high) = band(0.012, 1000.0).unwrap();
+        let (wide_low, wide_high) = band(0.012, 10.0).expect("valid");
+        let (low, high) = band(0.012, 1000.0).expect("valid");
         assert!(wide_high - wide_low > high - low);
         assert!(low <= 12.0 && 12.0 <= high);
         assert_eq!(band(0.012, 0.0), None);

@@ -3,8 +3,8 @@
 use super::{
     Class, Facts, Show, Width, counts, flags,
     frame::{self, Frame, Place},
-    marks,
-    measures::{self, RateStrip},
+    marks, population,
+    rates::{self, RateStrip},
     scale::TimeScale,
     series::{Basis, CellRow, Series, in_view},
     svg::{Anchor, Svg},
@@ -73,6 +73,7 @@ pub(super) fn compose(facts: &Facts, width: Width, show: &Show) -> Svg {
         plot,
         harms,
         ident: frame::plain_ident(&facts.ident, width),
+        band_named: false,
     };
     let lanes = plan(&frame, show);
     let (places, bottom) = stack(&lanes, narrow);
@@ -119,7 +120,7 @@ fn plan<'a>(frame: &Frame<'a>, show: &Show) -> Vec<(Lane<'a>, f64)> {
         lanes.push((Lane::Population, if series.basis == Basis::Counts { 24.0 } else { pick(108.0, 80.0) }));
     }
     if show.rates {
-        for strip in measures::strips(series, show.fleet, narrow) {
+        for strip in rates::strips(series, show.fleet, narrow) {
             let height = if strip.samples.is_empty() { strip.scale.height.min(48.0) } else { strip.scale.height };
             let strip = RateStrip { scale: super::scale::RootScale { height, ..strip.scale }, ..strip };
             lanes.push((Lane::Rate(strip), height));
@@ -186,11 +187,11 @@ fn draw(frame: &mut Frame<'_>, lanes: &[(Lane<'_>, f64)], places: &[Place], bott
             Lane::Holds => marks::holds(frame, *place, show),
             Lane::Notices => marks::notices(frame, *place),
             Lane::Nearby => marks::nearby(frame, *place),
-            Lane::Population => measures::population(frame, *place),
+            Lane::Population => population::population(frame, *place),
             Lane::Rate(strip) => {
-                measures::rate(frame, *place, strip);
+                rates::rate(frame, *place, strip);
                 let ran_out = frame.harms.iter().find(|harm| harm.ran_out() && harm.end_seen).map(|harm| harm.end);
-                if let (measures::Strip::Fleet, Some(end), false) = (strip.strip, ran_out, frame.narrow()) {
+                if let (rates::Strip::Fleet, Some(end), false) = (strip.strip, ran_out, frame.narrow()) {
                     let places =
                         [(end + 12.0, place.top + 20.0, Anchor::Start), (end - 12.0, place.top + 12.0, Anchor::End)];
                     frame.svg.text_where_free(&places, "looks mended", "t-note halo");

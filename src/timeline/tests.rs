@@ -3,7 +3,7 @@
 use super::{
     service::compose,
     svg::Covered,
-    told::{BASE, Dice, at, story},
+    told::{BASE, Dice, at, rolled_back, story},
     *,
 };
 use crate::domain::{
@@ -183,6 +183,17 @@ fn the_told_story_says_what_happened_at_every_width() {
 }
 
 #[test]
+fn a_rollback_is_an_end_and_no_extinction() {
+    let facts = rolled_back();
+    assert_sound(&facts, "rolled back");
+    let wide = service(&facts, Width::Wide, &Show::EVERYTHING);
+    assert!(wide.contains("rolled back 02:12") && wide.contains("#i-back") && wide.contains("#i-pause"));
+    for words in ["i-extinct", "recovery", "mended", "ran out", "climb", "extinction"] {
+        assert!(!wide.contains(words), "{words} in a rollback");
+    }
+}
+
+#[test]
 fn labels_of_steps_keep_apart_at_every_width() {
     let mut facts = story();
     // Two more steps a minute apart, as a nervous hand takes them.
@@ -317,7 +328,7 @@ fn what_is_not_asked_for_leaves_no_lane() {
 fn pictures_for_the_eye_are_written_where_a_folder_is_named() {
     let Ok(folder) = std::env::var("PUSHBACK_PICTURES") else { return };
     let root = env!("CARGO_MANIFEST_DIR");
-    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).unwrap();
+    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).expect("the file is part of the project");
     let (style, sprite) = (read("static/style.css"), read("templates/macros/sprite.html"));
     let page = |name: &str, body: String| {
         for theme in ["light", "dark"] {
@@ -325,7 +336,7 @@ fn pictures_for_the_eye_are_written_where_a_folder_is_named() {
                 "<!doctype html><html lang=en data-theme={theme}><meta charset=utf-8><meta name=viewport content='width=device-width'>\
                  <style>{style}</style><body>{sprite}<main>{body}</main>"
             );
-            std::fs::write(format!("{folder}/{name}-{theme}.html"), text).unwrap();
+            std::fs::write(format!("{folder}/{name}-{theme}.html"), text).expect("the named folder can be written");
         }
     };
     let both = |facts: &Facts| {
@@ -366,6 +377,7 @@ fn pictures_for_the_eye_are_written_where_a_folder_is_named() {
     let mut sessions = service_of(1, 1, 30, 5);
     sessions.exposures.iter_mut().for_each(|window| window.instances = 0.0);
     page("sessions", both(&sessions));
+    page("back", both(&rolled_back()));
     page("small", small_pictures(&facts));
 }
 

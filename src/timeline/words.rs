@@ -199,9 +199,9 @@ mod tests {
 
     #[test]
     fn a_range_that_ends_at_midnight_shows_one_day() {
-        let (from, to) = (parse("2026-03-03T16:00:00Z").unwrap(), parse("2026-03-04T00:00:00Z").unwrap());
+        let (from, to) = (parse("2026-03-03T16:00:00Z").expect("valid"), parse("2026-03-04T00:00:00Z").expect("valid"));
         assert_eq!(days(from, to), "3 March 2026");
-        assert_eq!(days(from, parse("2026-03-04T01:00:00Z").unwrap()), "3 to 4 Mar 2026");
+        assert_eq!(days(from, parse("2026-03-04T01:00:00Z").expect("valid")), "3 to 4 Mar 2026");
     }
 
     #[test]

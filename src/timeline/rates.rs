@@ -1,19 +1,17 @@
-//! What ran and how often it crashed: the population by release, and one strip of crash rates per release.
+//! Crash rates, one strip per release: its own line against its own expected band.
 //!
 //! All strips share one square-root scale, the same pixels per unit; below a least exposure nothing is drawn.
 
 use super::{
     Class,
-    frame::{Frame, Place, between},
-    scale::{RootScale, round_up, round_up_finely},
+    frame::{Frame, Place, between, without_level_points},
+    population::STACK,
+    scale::{RootScale, round_up_finely},
     series::{Basis, Line, Sample, Series},
     svg::{Anchor, points},
-    words::{fitted, grouped, short, two_digits},
+    words::{fitted, grouped, two_digits, width_of},
 };
-use crate::domain::{Time, step::Action};
-
-/// From the bottom of the population to its top.
-const STACK: [Class; 4] = [Class::Pushed, Class::Third, Class::Other, Class::Replaced];
+use crate::domain::Time;
 
 /// One strip of rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +50,28 @@ pub(super) fn strips(series: &Series, fleet: bool, narrow: bool) -> Vec<RateStri
     if series.basis == Basis::Counts {
         found.clear();
     }
-    let tops: Vec<f64> = found.iter().map(|(_, samples)| top_of(samples)).collect();
+    // What was counted decides, and the band of what runs most; a band that is wide for want of exposure does not.
+    let counted: Vec<f64> = found.iter().map(|(_, samples)| most_counted(samples)).collect();
+    let bands: Vec<f64> = found.iter().map(|(_, samples)| room_for_band(samples)).collect();
+    let firm = bands.iter().copied().filter(|band| *band > 0.0).fold(f64::INFINITY, f64::min);
+    let most = counted.iter().copied().fold(if firm.is_finite() { firm } else { 0.0 }, f64::max);
+    let harmed = counted.iter().any(|rate| *rate > 0.0);
+    let tops: Vec<f64> = counted
+        .iter()
+        .zip(&bands)
+        .zip(&found)
+        .map(|((counted, band), (_, samples))| {
+            let any = samples.iter().map(|sample| sample.rate).fold(0.0, f64::max);
+            let own = match (*counted > 0.0, harmed, most > 0.0) {
+                (true, _, _) => counted.max(band.min(most)),
+                // Quiet beside harm: the lower part of the scale is enough.
+                (false, true, _) => most / 4.0,
+                (false, false, true) => band.min(most),
+                (false, false, false) => any,
+            };
+            round_up_finely(own.max(1e-6))
+        })
+        .collect();
     let shared = tops.iter().copied().fold(0.0, f64::max);
     found
         .into_iter()
@@ -66,148 +85,16 @@ pub(super) fn strips(series: &Series, fleet: bool, narrow: bool) -> Vec<RateStri
         .collect()
 }
 
-/// The round value at or above all rates that rest on four crashes or more, and above the narrow end of the band.
-fn top_of(samples: &[Sample]) -> f64 {
-    let counted = samples.iter().filter(|sample| sample.count >= 4.0).map(|sample| sample.rate).fold(0.0, f64::max);
-    let band = samples.iter().filter_map(|sample| sample.band).map(|(_, high)| high).fold(f64::INFINITY, f64::min);
-    let any = samples.iter().map(|sample| sample.rate).fold(0.0, f64::max);
-    let base = if band.is_finite() { band * 1.3 } else { any };
-    round_up_finely(counted.max(base).max(1e-6))
+/// The highest rate that says something: it rests on four crashes, or on two and lies above its band; 0 where none does.
+fn most_counted(samples: &[Sample]) -> f64 {
+    let above = |sample: &Sample| sample.count >= 2.0 && sample.band.is_some_and(|(_, high)| sample.rate > high);
+    samples.iter().filter(|sample| sample.count >= 4.0 || above(sample)).map(|sample| sample.rate).fold(0.0, f64::max)
 }
 
-/// Running instances by release, the pushed one at the bottom.
-pub(super) fn population(frame: &mut Frame<'_>, place: Place) {
-    let series = frame.series;
-    match series.basis {
-        Basis::Hours => frame.name(place, "Population", &["running instances".into(), "by release".into()]),
-        Basis::Sessions => {
-            let subs = ["sessions a minute,".into(), "by release; no count".into(), "of instances".into()];
-            frame.name(place, "Population", &subs);
-        }
-        Basis::Counts => {
-            let words = "not enough data: nothing was reported to run, so there are counts and no rates";
-            frame.name(place, "Population", &[]);
-            let (x, y) =
-                if frame.narrow() { (frame.left, place.top + 9.0) } else { (frame.left + 8.0, place.top + 11.0) };
-            let words = fitted(words, 11.5, false, frame.right() - x);
-            frame.svg.text(x, y, &words, "t-note", Anchor::Start);
-            return;
-        }
-    }
-    let at = series.samples_at();
-    let most = at.iter().map(|offset| series.running(&series.fleet, *offset)).fold(0.0, f64::max);
-    let most = if most >= 10.0 { most.ceil() } else { round_up(most.max(0.1)) };
-    let up = |value: f64| (value / most).clamp(0.0, 1.0) * place.height;
-    let base = place.top + place.height;
-    let mut lower = vec![0.0; at.len()];
-    for class in STACK.into_iter().filter(|class| series.line(*class).is_some()) {
-        let upper: Vec<f64> =
-            at.iter().zip(&lower).map(|(offset, below)| below + series.instances(class, *offset)).collect();
-        let run = |values: &[f64]| -> Vec<(f64, f64)> {
-            let all = at.iter().zip(values).map(|(offset, value)| (frame.scale.at(*offset), base - up(*value)));
-            without_level_points(all.collect())
-        };
-        let (top_run, bottom_run) = (run(&upper), run(&lower));
-        let shape = between(&top_run, &bottom_run);
-        let key = class.key();
-        frame.svg.path(&shape, &format!("area-{key}"));
-        if matches!(class, Class::Pushed | Class::Third) && !shape.is_empty() {
-            let fill = frame.fill(key);
-            frame.svg.add(&format!("<path class=\"area-lines\"{fill} d=\"{shape}\"/>"));
-        }
-        if !matches!(class, Class::Replaced) {
-            frame.svg.path(&points(&top_run), &format!("edge edge-{key}"));
-        }
-        lower = upper;
-    }
-    let ticks: Vec<(f64, String)> = [0.0, most / 2.0, most].map(|value| (value, tick_words(value))).to_vec();
-    frame.value_ticks(place, &ticks, up);
-    population_words(frame, place, most, up);
-}
-
-fn tick_words(value: f64) -> String {
-    if value < 10.0 && value.fract() > 0.01 {
-        two_digits(value)
-    } else if value >= 100_000.0 {
-        short(value as u64)
-    } else {
-        grouped(value)
-    }
-}
-
-fn population_words(frame: &mut Frame<'_>, place: Place, most: f64, up: impl Fn(f64) -> f64) {
-    let (series, narrow) = (frame.series, frame.narrow());
-    let base = place.top + place.height;
-    let until = series.until;
-    let words = |class: Class, offset: f64| {
-        let name = series.line(class).map(Line::words).unwrap_or_default();
-        let name = fitted(&name, 14.0, true, 150.0);
-        if narrow { name } else { format!("{name} {}", grouped(series.instances(class, offset))) }
-    };
-    let below = |class: Class, offset: f64| -> f64 {
-        STACK.iter().take_while(|other| **other != class).map(|other| series.instances(*other, offset)).sum()
-    };
-    // How much of the pushed release each step brought, where it has settled.
-    let mut ends: Vec<f64> = frame.facts.steps.iter().map(|step| frame.scale.offset(step.at)).collect();
-    ends.sort_by(f64::total_cmp);
-    for step in frame.facts.steps.iter().filter(|step| step.action == Action::Advance) {
-        let from = frame.scale.offset(step.at);
-        if from < 0.0 || from > until {
-            continue;
-        }
-        let x = frame.scale.at(from);
-        frame.svg.line(x, place.top, x, base, "step-drop");
-        let next = ends.iter().copied().find(|end| *end > from + 1.0).unwrap_or(until).min(until);
-        let settled = series.instances(Class::Pushed, next - 60.0);
-        let reached = series
-            .samples_at()
-            .into_iter()
-            .find(|at| *at >= from && series.instances(Class::Pushed, *at) >= settled * 0.98)
-            .filter(|at| *at < next);
-        if let (Some(at), false) = (reached, narrow || settled < 1.0 || settled > most * 0.75) {
-            let places = [(frame.scale.at(at) + 3.0, base - up(settled) - 5.0, Anchor::Start)];
-            frame.svg.text_where_free(&places, &grouped(settled), "t-b halo");
-        }
-    }
-    for class in STACK.into_iter().filter(|class| series.line(*class).is_some()) {
-        let tone = match class {
-            Class::Replaced => "t-a t-big halo",
-            Class::Pushed => "t-b t-big halo",
-            Class::Third => "t-c t-big halo",
-            Class::Other => "t-note halo",
-        };
-        let middle = |offset: f64| base - up(below(class, offset) + series.instances(class, offset) / 2.0) + 5.0;
-        let roomy = |offset: f64| up(series.instances(class, offset)) > 18.0;
-        let mut places = Vec::new();
-        let mut shown_at = until;
-        // At its right end if there is room, else at its left, else where it is thickest.
-        let thickest = series
-            .samples_at()
-            .into_iter()
-            .max_by(|a, b| series.instances(class, *a).total_cmp(&series.instances(class, *b)))
-            .unwrap_or(0.0);
-        let order = if class == Class::Replaced { [0.0, until, thickest] } else { [until, 0.0, thickest] };
-        for offset in order.into_iter().filter(|offset| roomy(*offset)) {
-            let x = frame.scale.at(offset);
-            let (x, anchor) = match (x < frame.left + 60.0, x > frame.until - 60.0) {
-                (true, _) => (frame.left + 8.0, Anchor::Start),
-                (false, true) => (frame.until - 8.0, Anchor::End),
-                (false, false) => (x, Anchor::Middle),
-            };
-            places.push((x, middle(offset), anchor));
-            shown_at = offset;
-            break;
-        }
-        let drawn = !places.is_empty() && frame.svg.text_where_free(&places, &words(class, shown_at), tone);
-        if !drawn && !narrow && series.instances(class, until) > 0.0 {
-            let y = base - up(below(class, until) + series.instances(class, until));
-            let x = frame.until + 8.0;
-            let places = [(x, y + 4.0, Anchor::Start), (x, y - 8.0, Anchor::Start), (x, y + 16.0, Anchor::Start)];
-            let beside = fitted(&words(class, until), 11.5, true, frame.svg_room(x));
-            let tone = tone.replace("t-big ", "t-beside ");
-            frame.svg.text_where_free(&places, &beside, &tone);
-        }
-    }
+/// Room for the band where it is narrowest; 0 without one.
+fn room_for_band(samples: &[Sample]) -> f64 {
+    let high = samples.iter().filter_map(|sample| sample.band).map(|(_, high)| high).fold(f64::INFINITY, f64::min);
+    if high.is_finite() { high * 1.3 } else { 0.0 }
 }
 
 /// One strip of rates with its expected band.
@@ -267,7 +154,10 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
     let counts = series.basis.words();
     let alone = series.line(Class::Pushed).is_none();
     let ran_out = frame.harms.iter().find(|harm| harm.ran_out());
-    let mut subs = vec![counts.to_owned()];
+    let room = frame.left - 22.0;
+    let fits = |words: &str| width_of(words, 11.5, false) <= room;
+    let short = counts.trim_start_matches("crashes ");
+    let mut subs = vec![if frame.narrow() || fits(counts) { counts } else { short }.to_owned()];
     let title = match strip.strip {
         Strip::Fleet => {
             subs[0] = "all releases together".to_owned();
@@ -290,7 +180,9 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
             };
             let whole =
                 if class == Class::Other { "Other releases".to_owned() } else { format!("{}{role}", line.words()) };
-            if super::words::width_of(&whole, 12.5, true) > frame.left - 28.0 && !frame.narrow() && !role.is_empty() {
+            // The tick at the strip's top stands beside the title.
+            let room = if frame.narrow() { frame.plot * 0.7 } else { frame.left - 40.0 };
+            if width_of(&whole, 12.5, true) > room && !role.is_empty() {
                 subs.insert(0, role.trim_start_matches(", ").to_owned());
                 line.words()
             } else {
@@ -304,7 +196,7 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
     match strip.strip {
         Strip::Of(Class::Replaced) if victim.is_some() && !frame.narrow() => {
             let words = format!("of a surviving {},", line.words());
-            let fits = super::words::width_of(&words, 11.5, false) < frame.left - 28.0;
+            let fits = fits(&words);
             subs.push(if fits { words } else { "of each survivor,".to_owned() });
             subs.push("until the last is gone".into());
         }
@@ -332,17 +224,25 @@ fn rate_notes(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
         Strip::Of(class) => series.line(class).map_or(&[], |line| line.names.as_slice()),
         Strip::Fleet => &[],
     };
-    let gone: Option<(String, Sample)> = frame
+    let gone: Option<(String, Sample, String)> = frame
         .harms
         .iter()
         .filter(|harm| harm.ran_out() && harm.end_seen)
         .filter(|harm| harm.mark.victims.iter().any(|name| names.contains(name)))
-        .find_map(|harm| harm.mark.ended_at.and_then(|at| Some((frame.when(at), last_before(frame, strip, at)?))));
+        .find_map(|harm| {
+            harm.mark.ended_at.and_then(|at| {
+                let last = last_before(frame, strip, at)?;
+                Some((frame.when(at), last, harm.mark.href.clone()))
+            })
+        });
     let narrow = frame.narrow();
-    if let Some((at, last)) = &gone {
+    if let Some((at, last, href)) = &gone {
         let (x, y) = (frame.scale.at(last.offset), base - strip.scale.up(last.rate));
+        let title = format!("last {} gone {at} while its rate was still high: not a recovery", names.join(", "));
+        frame.svg.open_link(href, "mark mark-extinct", &title);
+        frame.svg.rect(x - 12.0, y - 12.0, 24.0, 24.0, "hit");
         frame.svg.add(&format!(
-            "<use href=\"#i-extinct\" class=\"extinct-mark\" x=\"{}\" y=\"{}\" width=\"14\" height=\"14\"/>",
+            "<use href=\"#i-extinct\" class=\"extinct-mark\" x=\"{}\" y=\"{}\" width=\"14\" height=\"14\"/></a>",
             super::svg::n(x - 7.0),
             super::svg::n(y - 7.0)
         ));
@@ -372,8 +272,10 @@ fn rate_notes(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
     if narrow {
         return;
     }
-    let is_first = strip.strip == Strip::Of(Class::Pushed) || series.line(Class::Pushed).is_none();
-    if is_first && last.band.is_some() {
+    // Said once, beside the first band that reaches the right end.
+    let reaches = last.offset + 120.0 >= series.until && last.band.is_some();
+    if reaches && !frame.band_named {
+        frame.band_named = true;
         let high = last.band.map_or(0.0, |(_, high)| high);
         let line_y = base - strip.scale.up(high) / 2.0 + 4.0;
         let x = frame.until + 8.0;
@@ -419,25 +321,4 @@ fn climb_words(frame: &mut Frame<'_>, strip: &RateStrip, base: f64, name: &str) 
         .filter(|(_, y, _)| *y < base - strip.scale.height * 0.35 && *y > base - strip.scale.height + 22.0)
         .collect();
     frame.svg.text_where_free(&places, &words, "t-a halo");
-}
-
-impl Frame<'_> {
-    /// The room from a place to the right edge of the picture, px.
-    pub(super) fn svg_room(&self, x: f64) -> f64 {
-        self.width.px() - x
-    }
-}
-
-/// The same line without points in the middle of level stretches.
-fn without_level_points(run: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
-    let level = |a: f64, b: f64| (a - b).abs() < 0.05;
-    let mut kept: Vec<(f64, f64)> = Vec::with_capacity(run.len() / 2);
-    for (i, point) in run.iter().enumerate() {
-        let before = kept.last().is_some_and(|last| level(last.1, point.1));
-        let after = run.get(i + 1).is_some_and(|next| level(next.1, point.1));
-        if !(before && after) {
-            kept.push(*point);
-        }
-    }
-    kept
 }
