@@ -162,18 +162,6 @@ macro_rules! push_columns {
     };
 }
 
-type GateColumns = (String, i64, String, String, String);
-
-fn as_gate_answer((push, at, actor, decision, reasons): GateColumns) -> Result<GateAsked, StoreError> {
-    Ok(GateAsked {
-        push,
-        at: time::from_micros(at),
-        actor,
-        decision: Decision::parse(&decision).ok_or_else(|| StoreError::Corrupt(format!("gate decision {decision}")))?,
-        reasons: serde_json::from_str(&reasons).map_err(|error| StoreError::Corrupt(error.to_string()))?,
-    })
-}
-
 /// Which pushes are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct PushFilter {
@@ -351,23 +339,25 @@ impl Read<'_> {
         Ok(rows.into_iter().map(Hold::from).collect())
     }
 
-    /// What the gate answered whenever it was asked, in order.
-    pub fn all_gate_answers(&mut self) -> Result<Vec<GateAsked>, StoreError> {
-        let rows: Vec<GateColumns> = on_each!(self.db, c => gate_asked::table
-            .order((gate_asked::at.asc(), gate_asked::id.asc()))
-            .select((gate_asked::push, gate_asked::at, gate_asked::actor, gate_asked::decision, gate_asked::reasons))
-            .load(c))?;
-        rows.into_iter().map(as_gate_answer).collect()
-    }
-
     /// What the gate answered for one push, in order.
     pub fn gate_answers(&mut self, push: &str) -> Result<Vec<GateAsked>, StoreError> {
-        let rows: Vec<GateColumns> = on_each!(self.db, c => gate_asked::table
+        let rows: Vec<(String, i64, String, String, String)> = on_each!(self.db, c => gate_asked::table
             .filter(gate_asked::push.eq(push))
             .order(gate_asked::at.asc())
             .select((gate_asked::push, gate_asked::at, gate_asked::actor, gate_asked::decision, gate_asked::reasons))
             .load(c))?;
-        rows.into_iter().map(as_gate_answer).collect()
+        rows.into_iter()
+            .map(|(push, at, actor, decision, reasons)| {
+                Ok(GateAsked {
+                    push,
+                    at: time::from_micros(at),
+                    actor,
+                    decision: Decision::parse(&decision)
+                        .ok_or_else(|| StoreError::Corrupt(format!("gate decision {decision}")))?,
+                    reasons: serde_json::from_str(&reasons).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+                })
+            })
+            .collect()
     }
 
     /// Replies beside the steps of one push, in order.

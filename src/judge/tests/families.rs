@@ -179,7 +179,9 @@ fn a_release_that_crashes_itself_is_blamed() {
         |seed| pushed(&fleet(0.05), seed, &steps(), &|it| (if it.release == "B" { 8.0 } else { 1.0 }, vec![]));
     Tally::of("self x8", seeds(), eightfold, |it| blames(it, "relay-118", &[Kind::Itself])).assert_at_least(0.8);
     let new = |seed| {
-        pushed(&fleet(0.05), seed, &steps(), &|it| (1.0, if it.release == "B" { vec![(NEW, 0.3 * rate())] } else { vec![] }))
+        pushed(&fleet(0.05), seed, &steps(), &|it| {
+            (1.0, if it.release == "B" { vec![(NEW, 0.3 * rate())] } else { vec![] })
+        })
     };
     Tally::of("self, new signature", seeds(), new, |it| blames(it, "relay-118", &[Kind::Itself])).assert_at_least(0.8);
 }
@@ -298,8 +300,9 @@ fn endings_are_told_apart() {
             let (b, c) = (share_of(&b, minute), share_of(&c, minute));
             vec![("A", (1.0 - b) * (1.0 - c)), ("B", b * (1.0 - c)), ("C", c)]
         });
-        let mut records = fleet
-            .run(&mut Dice::new(seed), &shares, &|it| (1.0, if it.release == "B" { vec![(NEW, 0.5 * rate())] } else { vec![] }));
+        let mut records = fleet.run(&mut Dice::new(seed), &shares, &|it| {
+            (1.0, if it.release == "B" { vec![(NEW, 0.5 * rate())] } else { vec![] })
+        });
         records.extend(fleet.push("relay-118", "B", "A", &own));
         records.extend(fleet.push("relay-119", "C", "B", &fix));
         records
