@@ -221,6 +221,12 @@ impl Judge {
         self.cases.iter().filter(|case| case.number > 0).map(|case| case.key.clone()).collect()
     }
 
+    /// The lasting name of a regression that this judge calls by that id. Ids are numbers of one reading of the history and may
+    /// change when it is read again.
+    pub fn key_of(&self, id: &str) -> Option<&str> {
+        self.cases.iter().find(|case| case.number > 0 && case.id() == id).map(|case| case.key.as_str())
+    }
+
     /// What a push that asks now may do; none where no such push has begun.
     pub fn gate(&self, push: &str, now: Time) -> Option<GateAnswer> {
         let number = self.changes.find_push(push)?;

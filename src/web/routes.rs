@@ -1,6 +1,6 @@
 //! Every route, on one page.
 
-use super::{App, WebError, assets, headers, pages};
+use super::{App, WebError, api, assets, headers, pages};
 use actix_web::{
     App as ActixApp, Error, HttpResponse,
     body::MessageBody,
@@ -25,10 +25,12 @@ pub fn application(
         .app_data(app)
         .app_data(web::FormConfig::default().limit(1024 * 1024))
         .app_data(web::PayloadConfig::new(32 * 1024 * 1024))
+        .app_data(web::QueryConfig::default().error_handler(|error, _| wrong_address("query", &error)))
+        .app_data(web::PathConfig::default().error_handler(|error, _| wrong_address("path", &error)))
         .wrap(middleware::Compress::default())
         .wrap(middleware::from_fn(headers::around))
         .configure(pages)
-        .configure(api)
+        .configure(programs)
         .route("/assets/{version}/{name}", get().to(assets::serve))
         .default_service(web::to(nowhere))
 }
@@ -118,8 +120,13 @@ fn lookout(site: &mut web::ServiceConfig) {
         .route("/signatures/{service}/{signature}/{report}", get().to(pages::signatures::report));
 }
 
-fn api(site: &mut web::ServiceConfig) {
-    site.service(scope("/api/v1"));
+fn programs(site: &mut web::ServiceConfig) {
+    site.service(api::v1::routes(scope("/api/v1")));
+    api::doors::routes(site);
+}
+
+fn wrong_address(part: &str, error: &dyn std::fmt::Display) -> Error {
+    WebError::bad_request(format!("The {part} of this address could not be read: {error}.")).into()
 }
 
 async fn nowhere() -> Result<HttpResponse, WebError> {
