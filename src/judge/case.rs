@@ -57,6 +57,8 @@ pub(crate) struct Case {
     streak: (Option<Change>, u32),
     reviewed: Micros,
     told: Micros,
+    /// The last time that the watch was in alarm over it.
+    loud: Micros,
     /// Given up before it was said, since it went away.
     pub(crate) dropped: bool,
 }
@@ -145,6 +147,7 @@ struct View {
     it: Attribution,
     top: Explanation,
     changes: Vec<(Change, f64)>,
+    kind: Kind,
     onset: Began,
     victims: Vec<u16>,
 }
@@ -178,6 +181,27 @@ impl Judge {
         }
         let top = loud.iter().max_by(|a, b| (a.evidence / a.threshold).total_cmp(&(b.evidence / b.threshold)));
         let (e_value, threshold) = top.map_or((0.0, 0.0), |it| (it.evidence, it.threshold));
+        let new = |them: &[u32]| !them.is_empty() && them.iter().all(|it| !room.normal.knows(*it));
+        let unsaid = self.cases.iter().position(|case| {
+            case.room == number && case.number == 0 && case.is_watched() && new(&case.signatures) == new(&signatures)
+        });
+        if let Some(unsaid) = unsaid {
+            // It is not said yet: what joins it now is the same alarm.
+            let case = &mut self.cases[unsaid];
+            if signatures.is_empty() || case.signatures.is_empty() {
+                case.signatures.clear();
+            } else {
+                case.signatures.extend(signatures);
+                case.signatures.sort_unstable();
+                case.signatures.dedup();
+            }
+            case.known = known;
+            case.loud = now;
+            if e_value / threshold > case.e_value / case.threshold {
+                (case.e_value, case.threshold) = (e_value, threshold);
+            }
+            return;
+        }
         let site = &room.site;
         let twin = self.cases.iter().filter(|case| case.room == number && case.alarm == now).count();
         let suffix = if twin > 0 { format!("/{}", twin + 1) } else { String::new() };
@@ -187,8 +211,9 @@ impl Judge {
             room: number,
             key,
             number: 0,
-            signatures: signatures.clone(),
+            signatures,
             known,
+            loud: now,
             alarm: now,
             e_value,
             threshold,
@@ -211,11 +236,6 @@ impl Judge {
             told: Micros::MIN,
             dropped: false,
         });
-        let case = self.cases.len() - 1;
-        let from = now - 2 * HOUR;
-        let room = &mut self.rooms[number];
-        room.site.explained.push(Explained { case, signatures, known, from, to: Micros::MAX });
-        room.watch.forget();
     }
 
     /// Goes over the open cases of one service.
@@ -304,7 +324,14 @@ impl Judge {
         });
         let onset = began(site, &it, &top, first, &wanted, alarm);
         let victims = victims(&it, &top);
-        Some(View { it, top, changes, onset, victims })
+        // Changes may be behind it though none of them stands out: then it is of the kind that is most probable.
+        let kind = match changes.first() {
+            Some(first) if it.ambient() + it.chance() < BLAME => {
+                it.best(Some(first.0)).map_or(Kind::Ambient, |it| it.kind)
+            }
+            _ => Kind::Ambient,
+        };
+        Some(View { it, top, changes, kind, onset, victims })
     }
 
     fn is_of_another(&self, number: usize, event: &Event) -> bool {
@@ -322,8 +349,11 @@ impl Judge {
             _ if nothing >= sure => Some(None),
             _ => None,
         };
-        let waited = now - self.cases[number].alarm >= self.settings.patience;
+        // A suspect that is likely but not sure gets some more time than none at all.
+        let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
+        let patience = if likely { self.settings.patience * 3 / 2 } else { self.settings.patience };
         let case = &mut self.cases[number];
+        let waited = now - case.alarm >= patience;
         match agreed {
             Some(what) if case.streak.1 > 0 && case.streak.0 == what => case.streak.1 += 1,
             Some(what) => case.streak = (what, 1),
@@ -332,7 +362,9 @@ impl Judge {
         if case.streak.1 < 2 && !waited {
             return false;
         }
-        if view.it.chance() >= BLAME {
+        // What nobody can explain, and went quiet again before it could be said, was chance.
+        let receded = case.streak.1 < 2 && !likely && now - case.loud > 5 * MINUTE;
+        if view.it.chance() >= BLAME || receded {
             self.drop_case(number);
             return false;
         }
@@ -342,20 +374,28 @@ impl Judge {
         case.detected = now;
         self.take(number, view);
         if let Some(other) = self.same_as(number) {
-            self.merge(number, other);
+            self.merge(number, other, now);
             return false;
         }
+        let case = &self.cases[number];
+        let explained = Explained {
+            case: number,
+            signatures: case.signatures.clone(),
+            known: case.known,
+            from: case.onset.earliest,
+            to: Micros::MAX,
+        };
+        let room = &mut self.rooms[case.room];
+        room.site.explained.push(explained);
+        room.watch.forget();
         true
     }
 
     fn drop_case(&mut self, number: usize) {
         self.cases[number].dropped = true;
-        let room = &mut self.rooms[self.cases[number].room];
-        room.site.explained.retain(|it| it.case != number);
-        room.watch.forget();
     }
 
-    /// An open regression of the same service with the same blame and kind.
+    /// A regression of the same service with the same blame and kind that goes on, or ended so lately that this is more of it.
     fn same_as(&self, number: usize) -> Option<usize> {
         let case = &self.cases[number];
         (0..self.cases.len()).find(|other| {
@@ -363,14 +403,15 @@ impl Judge {
             *other != number
                 && it.room == case.room
                 && it.number > 0
-                && it.is_watched()
+                && it.withdrawn.is_none()
+                && it.ended.is_none_or(|ended| case.onset.latest - ended.0 < HOUR && ended.1 != Ending::VictimsGone)
                 && it.blamed() == case.blamed()
                 && (it.kind == case.kind || case.blamed().is_some())
         })
     }
 
     /// Adds the signatures of a case to another that is the same harm.
-    fn merge(&mut self, number: usize, into: usize) {
+    fn merge(&mut self, number: usize, into: usize, now: Micros) {
         self.detected -= 1;
         self.cases[number].number = 0;
         self.cases[number].dropped = true;
@@ -385,9 +426,10 @@ impl Judge {
             self.cases[into].signatures.sort_unstable();
             self.cases[into].signatures.dedup();
         }
-        self.rooms[room].site.explained.retain(|it| it.case != number);
+        self.cases[into].ended = None;
         self.explain(into);
         self.rooms[room].watch.forget();
+        self.review(into, now);
     }
 
     /// What was said and is now as surely something else is withdrawn, and the new verdict gets a case of its own.
@@ -396,9 +438,10 @@ impl Judge {
             return false;
         }
         let said = self.cases[number].blamed();
-        let leader = view.changes.first().filter(|it| it.1 >= self.settings.sure).map(|it| it.0);
+        let surer = 1.0 - (1.0 - self.settings.sure) / 3.0;
+        let leader = view.changes.first().filter(|it| it.1 >= surer).map(|it| it.0);
         let other = match said {
-            Some(said) => leader.is_some_and(|leader| leader != said) || view.it.ambient() >= self.settings.sure,
+            Some(said) => leader.is_some_and(|leader| leader != said) || view.it.ambient() >= surer,
             None => false,
         };
         if !other {
@@ -406,7 +449,7 @@ impl Judge {
             return false;
         }
         self.cases[number].streak.1 += 1;
-        if self.cases[number].streak.1 < 2 {
+        if self.cases[number].streak.1 < 3 {
             return true;
         }
         let what = leader.map_or("no change".to_owned(), |leader| self.changes.id(leader).to_owned());
@@ -453,7 +496,7 @@ impl Judge {
             .collect();
         let case = &mut self.cases[number];
         case.suspects = suspects;
-        case.kind = view.top.kind;
+        case.kind = view.kind;
         case.blames = view.changes.first().map(|it| it.0);
         let limit = case.detected;
         let cap = |at: Micros| at.min(limit);

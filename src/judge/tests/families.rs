@@ -76,6 +76,9 @@ impl Tally {
             tally.said += findings.regressions.len() as u32;
             if right(&findings) {
                 tally.right += 1;
+                if findings.regressions.len() > 1 && std::env::var("JUDGE_MORE").is_ok() {
+                    println!("    more {name} {seed}: {}", brief(&findings));
+                }
             } else {
                 tally.lines.push(format!("{name} {seed}: {}", brief(&findings)));
             }
@@ -95,8 +98,9 @@ impl Tally {
 fn brief(findings: &Findings) -> String {
     let of = |it: &Regression| {
         format!(
-            "{} {:?} {:?} onset {} said {} ended {:?} {:?} withdrawn {}",
+            "{} {:?} {:?} {:?} onset {} said {} ended {:?} {:?} withdrawn {}",
             it.id,
+            it.signatures.iter().map(|it| it.chars().take(14).collect::<String>()).collect::<Vec<_>>(),
             it.kind,
             it.suspects.iter().map(|it| format!("{}={:.2}", it.id, it.probability)).collect::<Vec<_>>(),
             it.onset.at.format("%H:%M"),
@@ -179,7 +183,9 @@ fn a_release_that_crashes_itself_is_blamed() {
         |seed| pushed(&fleet(0.05), seed, &steps(), &|it| (if it.release == "B" { 8.0 } else { 1.0 }, vec![]));
     Tally::of("self x8", seeds(), eightfold, |it| blames(it, "relay-118", &[Kind::Itself])).assert_at_least(0.8);
     let new = |seed| {
-        pushed(&fleet(0.05), seed, &steps(), &|it| (1.0, if it.release == "B" { vec![(NEW, 0.3 * rate())] } else { vec![] }))
+        pushed(&fleet(0.05), seed, &steps(), &|it| {
+            (1.0, if it.release == "B" { vec![(NEW, 0.3 * rate())] } else { vec![] })
+        })
     };
     Tally::of("self, new signature", seeds(), new, |it| blames(it, "relay-118", &[Kind::Itself])).assert_at_least(0.8);
 }
@@ -298,8 +304,9 @@ fn endings_are_told_apart() {
             let (b, c) = (share_of(&b, minute), share_of(&c, minute));
             vec![("A", (1.0 - b) * (1.0 - c)), ("B", b * (1.0 - c)), ("C", c)]
         });
-        let mut records = fleet
-            .run(&mut Dice::new(seed), &shares, &|it| (1.0, if it.release == "B" { vec![(NEW, 0.5 * rate())] } else { vec![] }));
+        let mut records = fleet.run(&mut Dice::new(seed), &shares, &|it| {
+            (1.0, if it.release == "B" { vec![(NEW, 0.5 * rate())] } else { vec![] })
+        });
         records.extend(fleet.push("relay-118", "B", "A", &own));
         records.extend(fleet.push("relay-119", "C", "B", &fix));
         records
