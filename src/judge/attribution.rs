@@ -43,6 +43,8 @@ pub(crate) enum Shape {
     PresentAnywhere,
     /// Everywhere from the change's beginning on, even after it has gone.
     EverPresent,
+    /// The release itself, and the others by its share in their cell.
+    ReleaseAndShare,
     /// Within one release, by the flag's share.
     FlagInRelease,
     /// By the share of the release that comes back.
@@ -63,6 +65,7 @@ impl Shape {
             Shape::ShareOfAll => "by its share of all cells",
             Shape::PresentAnywhere => "once it is anywhere",
             Shape::EverPresent => "from its beginning on, even after it is gone",
+            Shape::ReleaseAndShare => "the release itself, and the others by its share in the cell",
             Shape::FlagInRelease => "the flag within one release",
             Shape::Returning => "by the share that comes back",
             Shape::Ambient => "some hours that no change explains",
@@ -285,11 +288,21 @@ impl Question<'_> {
                 add(Kind::Collateral, Shape::EverPresent, 0.1 * prior, &|b, other, _| {
                     (1.0 - own(other)) * yes(ever[b])
                 });
-                add(Kind::Mixed, Shape::ShareInCell, 0.03, &|b, _, c| dose(b, c));
-                add(Kind::Mixed, Shape::ShareOfAll, 0.02, &|b, _, _| of_all[b]);
+                // The release crashes by itself and harms the others too, in some proportion.
+                for itself in [0.1, 0.3, 1.0] {
+                    add(Kind::Mixed, Shape::ReleaseAndShare, 0.012, &|b, other, c| {
+                        if other == release { itself } else { dose(b, c) }
+                    });
+                }
+                // Everybody alike by its share: where all cells have the same share, that is hardly more than "it rose".
+                let even =
+                    (0..frame.blocks.len()).all(|b| (1..frame.cells).all(|c| (dose(b, c) - dose(b, 0)).abs() < 0.02));
+                add(Kind::Mixed, Shape::ShareInCell, if even { 0.003 } else { 0.02 }, &|b, _, c| dose(b, c));
                 if let Some(back) = self.changes.pushes[number].taken_back() {
-                    add(Kind::Rollback, Shape::Returning, 0.1, &|b, other, c| {
-                        (1.0 - own(other)) * (1.0 - dose(b, c)) * yes(frame.blocks[b].0 >= back)
+                    add(Kind::Rollback, Shape::Returning, 0.1 * clue, &|b, other, c| {
+                        let (start, end) = frame.blocks[b];
+                        let after = (end - back.clamp(start, end)) as f64 / (end - start).max(1) as f64;
+                        (1.0 - own(other)) * (1.0 - dose(b, c)) * after
                     });
                 }
             }

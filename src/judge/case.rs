@@ -23,6 +23,12 @@ use crate::domain::{
 /// After this long the question who is to blame is closed; what it costs and when it ends is not.
 const CLOSED: Micros = 12 * HOUR;
 
+/// How much later than the crashes alone tell the harm may have begun: a chance crash just before it misleads.
+const DOUBT: Micros = 15 * MINUTE;
+
+/// The probability of a suspect from which it is worth saying before it is sure.
+const LIKELY: f64 = 0.75;
+
 /// Suspects less probable than this are not worth naming.
 const WORTH_NAMING: f64 = 0.01;
 
@@ -41,6 +47,8 @@ pub(crate) struct Case {
     threshold: f64,
     pub(crate) detected: Micros,
     pub(crate) kind: Kind,
+    /// Whether kind and suspects were said.
+    kind_said: bool,
     pub(crate) suspects: Vec<Suspect>,
     blames: Option<Change>,
     onset: Began,
@@ -202,6 +210,21 @@ impl Judge {
             }
             return;
         }
+        let alike = |case: &Case| {
+            let shared = signatures.iter().any(|it| case.wants(*it));
+            shared || (signatures.is_empty() && (case.signatures.is_empty() || !new(&case.signatures)))
+        };
+        let lately = self.cases.iter().rposition(|case| {
+            let by_itself = case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR && ends_by_itself(ended.1));
+            case.room == number && case.number > 0 && case.withdrawn.is_none() && by_itself && alike(case)
+        });
+        if let Some(lately) = lately {
+            // What comes back so soon had not ended.
+            self.cases[lately].ended = None;
+            self.explain(lately);
+            self.review(lately, now);
+            return;
+        }
         let site = &room.site;
         let twin = self.cases.iter().filter(|case| case.room == number && case.alarm == now).count();
         let suffix = if twin > 0 { format!("/{}", twin + 1) } else { String::new() };
@@ -219,6 +242,7 @@ impl Judge {
             threshold,
             detected: now,
             kind: Kind::Ambient,
+            kind_said: false,
             suspects: Vec::new(),
             blames: None,
             onset,
@@ -307,8 +331,9 @@ impl Judge {
         // When it began as far as the crashes alone can tell: a change that came later is no suspect.
         if let Some(blind) = it.best(None).cloned() {
             let blind = began(site, &it, &blind, None, &wanted, alarm);
-            if it.candidates.iter().any(|candidate| candidate.first > blind.latest) {
-                question.latest_start = blind.latest;
+            let latest = blind.latest + DOUBT;
+            if it.candidates.iter().any(|candidate| candidate.first > latest) {
+                question.latest_start = latest;
                 it = question.answer();
             }
         }
@@ -349,9 +374,14 @@ impl Judge {
             _ if nothing >= sure => Some(None),
             _ => None,
         };
-        // A suspect that is likely but not sure gets some more time than none at all.
+        // A suspect that is likely but not sure gets some more time, and one that is hardly likely a good deal.
         let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
-        let patience = if likely { self.settings.patience * 3 / 2 } else { self.settings.patience };
+        let patience = match leader {
+            Some((_, probability)) if probability >= LIKELY => self.settings.patience * 3 / 2,
+            Some((_, probability)) if probability >= BLAME => self.settings.patience * 3,
+            _ => self.settings.patience,
+        };
+        let moved_only = view.top.shape == Shape::Release && self.may_be_renamed(number, view);
         let case = &mut self.cases[number];
         let waited = now - case.alarm >= patience;
         match agreed {
@@ -359,7 +389,7 @@ impl Judge {
             Some(what) => case.streak = (what, 1),
             None => case.streak = (None, 0),
         }
-        if case.streak.1 < 2 && !waited {
+        if (case.streak.1 < 2 && !waited) || moved_only {
             return false;
         }
         // What nobody can explain, and went quiet again before it could be said, was chance.
@@ -391,11 +421,33 @@ impl Judge {
         true
     }
 
+    /// Whether a signature that only the new release shows may be an old one under a new name: the release as a whole does not
+    /// crash more than its past, by a likelihood ratio of three. Moved is not worse.
+    fn may_be_renamed(&self, number: usize, view: &View) -> bool {
+        let case = &self.cases[number];
+        let Room { site, normal, .. } = &self.rooms[case.room];
+        let release = view.it.candidates.iter().find(|it| Some(it.change) == view.top.change).and_then(|it| it.release);
+        let (Some(release), false) = (release, case.signatures.is_empty()) else { return false };
+        if case.signatures.iter().any(|signature| normal.knows(*signature)) {
+            return false;
+        }
+        let mut frame = view.it.frame.clone();
+        let counts = frame.counts(site, |event| event.counts && !self.is_of_another(number, event));
+        let expected = normal.expected(&frame, &|_| true);
+        let (mut found, mut usual) = (0.0, 0.0);
+        for at in (0..counts.len()).filter(|at| frame.population(at % frame.width()).0 == release) {
+            found += counts[at];
+            usual += expected[at];
+        }
+        let ratio = f64::max(found / f64::max(usual, 1e-9), 1.0);
+        found * ratio.ln() - (ratio - 1.0) * usual < 3_f64.ln()
+    }
+
     fn drop_case(&mut self, number: usize) {
         self.cases[number].dropped = true;
     }
 
-    /// A regression of the same service with the same blame and kind that goes on, or ended so lately that this is more of it.
+    /// A regression of the same service with the same blame that goes on.
     fn same_as(&self, number: usize) -> Option<usize> {
         let case = &self.cases[number];
         (0..self.cases.len()).find(|other| {
@@ -404,9 +456,8 @@ impl Judge {
                 && it.room == case.room
                 && it.number > 0
                 && it.withdrawn.is_none()
-                && it.ended.is_none_or(|ended| case.onset.latest - ended.0 < HOUR && ended.1 != Ending::VictimsGone)
+                && it.ended.is_none_or(|ended| ends_by_itself(ended.1) && case.onset.at - ended.0 < HOUR / 2)
                 && it.blamed() == case.blamed()
-                && (it.kind == case.kind || case.blamed().is_some())
         })
     }
 
@@ -468,6 +519,7 @@ impl Judge {
         next.paths.clear();
         next.streak = (None, 0);
         next.suspects.clear();
+        next.kind_said = false;
         next.blames = None;
         self.cases.push(next);
         let last = self.cases.len() - 1;
@@ -495,9 +547,16 @@ impl Judge {
             })
             .collect();
         let case = &mut self.cases[number];
-        case.suspects = suspects;
-        case.kind = view.kind;
-        case.blames = view.changes.first().map(|it| it.0);
+        // A blame that comes later than the regression was said has to be likelier than one that comes with it.
+        let leader = view.changes.first().copied();
+        let wavers =
+            case.kind_said && case.blamed().is_none() && leader.is_some_and(|it| (BLAME..LIKELY).contains(&it.1));
+        if !wavers {
+            case.suspects = suspects;
+            case.kind = view.kind;
+            case.blames = leader.map(|it| it.0);
+        }
+        case.kind_said = case.number > 0;
         let limit = case.detected;
         let cap = |at: Micros| at.min(limit);
         case.onset =
@@ -524,7 +583,7 @@ impl Judge {
         match best.kind {
             Kind::Collateral => format!("{}'s crash rate follows {pushed}'s share{count}", names(&harmed)),
             Kind::Itself => format!("{pushed} crashes more than its past, and others beside it do not{count}"),
-            Kind::Mixed => format!("All releases crash by {pushed}'s share{count}"),
+            Kind::Mixed => format!("{pushed} crashes more than its past, and so do others by its share{count}"),
             Kind::Flag => format!("The crash rate follows the share of {pushed}{count}"),
             Kind::Rollback => format!("The crash rate follows the rollback{count}"),
             Kind::Ambient => String::new(),
@@ -739,6 +798,14 @@ impl Judge {
         self.said_last.insert(case.key.clone(), regression);
         self.cases[number].told = now;
         self.said.push(said);
+    }
+}
+
+/// Whether an ending was read from the rate alone, so that a rise soon after shows that it was none.
+fn ends_by_itself(ending: Ending) -> bool {
+    match ending {
+        Ending::Fixed | Ending::Subsided | Ending::Stopped => true,
+        Ending::RolledBack | Ending::FlagReverted | Ending::VictimsGone => false,
     }
 }
 
