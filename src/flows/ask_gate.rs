@@ -65,14 +65,19 @@ pub fn look_at_gate(store: &Store, judge: &Judge, push: &str, now: Time) -> Resu
         Ok((known, read.holds_of(push)?, read.regression_keys()?))
     })?;
     let mut answer = answer(judge, &known, &holds, now);
-    // The judge numbers what it found in its own reading; pages and links know the ids that were kept.
+    name_kept(judge, &ids, &mut answer);
+    Ok((known, answer))
+}
+
+/// Names regressions in an answer by the ids that were kept, which pages and links know; the judge numbers what it found in its
+/// own reading. `ids` are the lasting names with the ids.
+pub(super) fn name_kept(judge: &Judge, ids: &[(String, String)], answer: &mut GateAnswer) {
     for reason in &mut answer.reasons {
         let kept = judge.key_of(reason).and_then(|key| ids.iter().find(|(kept, _)| kept == key));
         if let Some((_, id)) = kept {
             reason.clone_from(id);
         }
     }
-    Ok((known, answer))
 }
 
 /// Asks the gate for a push, and keeps the question with its answer.

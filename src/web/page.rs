@@ -36,6 +36,11 @@ pub fn see_other(href: impl AsRef<str>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, href.as_ref())).finish()
 }
 
+/// The same page again, with what was typed and why it was refused.
+pub fn render_refused(page: &impl askama::Template) -> Result<HttpResponse, WebError> {
+    Ok(with_status(render(page)?, StatusCode::UNPROCESSABLE_ENTITY))
+}
+
 /// The same answer, with one line that the next page shows: what just happened.
 pub fn flash(mut response: HttpResponse, says: &str) -> HttpResponse {
     let cookie = Cookie::build("flash", super::extract::encode(says))

@@ -424,3 +424,6 @@ async fn count_refused(app: &Data<App>, service: &str, kind: Kind, refusal: &Ref
         tracing::debug!(%error, "a refused request was not counted");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// Everything found: regressions, continuations, gate answers.
 pub async fn list(app: Data<App>, reader: Reader) -> Result<HttpResponse, WebError> {
     reader.must_read()?;
-    let findings = blocking(&app, |app| list_findings(&app.store)).await?;
+    let findings = blocking(&app, |app| list_findings(&app.store, &app.judging.read())).await?;
     Ok(HttpResponse::Ok().json(findings))
 }
 

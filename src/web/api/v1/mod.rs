@@ -140,11 +140,13 @@ mod tests {
     #[test]
     fn every_way_is_described_with_a_summary_an_own_name_and_what_it_answers() {
         let mut names = BTreeSet::new();
-        for (path, item) in description()["paths"].as_object().expect("paths") {
+        let description = description();
+        for (path, item) in description["paths"].as_object().expect("paths") {
             let described: BTreeSet<&str> = item["parameters"]
                 .as_array()
                 .into_iter()
                 .flatten()
+                .filter_map(|reference| description.pointer(reference["$ref"].as_str()?.strip_prefix('#')?))
                 .filter(|parameter| parameter["in"] == "path")
                 .filter_map(|parameter| parameter["name"].as_str())
                 .collect();

@@ -11,7 +11,7 @@ use crate::{
         hold_push::hold_push,
         record_change::{new_push_id, record_change},
     },
-    store::changes::{Hold, Push, PushFilter},
+    store::changes::{GateAsked, Hold, Push, PushFilter},
     web::{App, Bearer, WebError, blocking, extract::encode},
 };
 use actix_web::{
@@ -57,7 +57,7 @@ pub(super) fn link(app: &App, push: &str) -> String {
 fn told(app: &App, it: &Push) -> Value {
     let mut fields = sent::told(&Record::PushStarted(it.started.clone()));
     fields.insert("state".into(), json!(it.standing.state));
-    fields.insert("percent".into(), json!(it.standing.percent));
+    fields.insert("percent".into(), number(it.standing.percent.value()));
     fields.insert("since".into(), json!(it.standing.since.map(time::text)));
     let bad = it.bad.as_ref().map(|bad| json!({ "at": time::text(bad.at), "actor": bad.actor, "reason": bad.reason }));
     fields.insert("bad".into(), json!(bad));
@@ -65,10 +65,19 @@ fn told(app: &App, it: &Push) -> Value {
     Value::Object(fields)
 }
 
+/// A number as JSON: whole ones without a fraction.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
+}
+
 fn told_hold(it: &Hold) -> Value {
     let lifted =
         it.lifted.as_ref().map(|by| json!({ "at": time::text(by.at), "actor": by.actor, "reason": by.reason }));
     json!({ "hold": it.id, "push": it.push, "at": time::text(it.at), "actor": it.actor, "reason": it.reason, "lifted": lifted })
+}
+
+fn told_answer(it: &GateAsked) -> Value {
+    json!({ "at": time::text(it.at), "actor": it.actor, "decision": it.decision, "reasons": it.reasons })
 }
 
 /// Pushes, latest first.
@@ -94,10 +103,10 @@ pub async fn list(app: Data<App>, reader: Reader, asked: Query<Asked>) -> Result
 pub async fn show(app: Data<App>, reader: Reader, path: Path<String>) -> Result<HttpResponse, WebError> {
     reader.must_read()?;
     let id = path.into_inner();
-    let (push, steps, holds) = blocking(&app, move |app| {
+    let (push, steps, holds, answers) = blocking(&app, move |app| {
         app.store.read::<_, Error>(|read| {
             let push = read.push(&id)?.ok_or_else(|| Error::no("push", &id))?;
-            Ok((push, read.steps(&id)?, read.holds_of(&id)?))
+            Ok((push, read.steps(&id)?, read.holds_of(&id)?, read.gate_answers(&id)?))
         })
     })
     .await?;
@@ -105,6 +114,7 @@ pub async fn show(app: Data<App>, reader: Reader, path: Path<String>) -> Result<
     let steps: Vec<Value> = steps.into_iter().map(|it| Value::Object(sent::told(&Record::PushStep(it)))).collect();
     answer["steps"] = json!(steps);
     answer["holds"] = holds.iter().map(told_hold).collect();
+    answer["gate_answers"] = answers.iter().map(told_answer).collect();
     answer["now"] = time::text(app.clock.now()).into();
     Ok(HttpResponse::Ok().json(answer))
 }

@@ -49,7 +49,8 @@ async fn take(
     bearer.must(Scope::Ingest)?;
     let bytes = sent::bytes(&request, payload, USUAL).await?;
     let now = app.clock.now();
-    let read = web::block(move || sent::objects(&bytes).and_then(|items| deliveries(word, items, now)));
+    let reader = app.clone();
+    let read = web::block(move || sent::objects(&bytes).and_then(|items| deliveries(word, items, &reader, now)));
     let (deliveries, ids) =
         read.await.map_err(|_| Error::Later { what: "The server is too busy to read that.".into(), seconds: 5 })??;
     let mut all = Taken::default();
@@ -81,15 +82,17 @@ async fn take(
 fn deliveries(
     word: &'static str,
     items: Vec<Map<String, Value>>,
+    app: &App,
     now: Time,
 ) -> Result<(Vec<Delivery>, Vec<String>), WebError> {
     let mut by_service: BTreeMap<String, Delivery> = BTreeMap::new();
     let (mut ids, mut wrong) = (Vec::new(), Vec::new());
-    let blanks = Blanks { received_at: now, at: now, actor: None };
     for (number, mut fields) in items.into_iter().enumerate() {
         if word == "crash" {
             sent::fill(&mut fields, "id", || secret::new_id(now));
         }
+        let at = known_at(&fields, app)?.unwrap_or(now);
+        let blanks = Blanks { received_at: now, at, actor: None };
         let record = match sent::record(word, fields, &blanks) {
             Ok(record) => record,
             Err(RecordError { field, expected }) => {
@@ -131,6 +134,18 @@ fn deliveries(
     }
     wrong.push("Nothing of this request was kept.".into());
     Err(Error::Refused(wrong).into())
+}
+
+/// When a report that is sent again without a time was first heard of: it is the same report.
+fn known_at(fields: &Map<String, Value>, app: &App) -> Result<Option<Time>, Error> {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    match (fields.get("at").is_none_or(Value::is_null), text("service"), text("id")) {
+        (true, Some(service), Some(id)) => {
+            let known = app.store.read::<_, Error>(|read| Ok(read.crash(service, id)?))?;
+            Ok(known.map(|known| known.crash.at))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn not_taken(error: NotTaken) -> WebError {
