@@ -104,7 +104,7 @@ pub fn clean(text: &str, longest: usize) -> String {
 /// The part of a text that is worth scrubbing when `longest` characters of it are kept. Cut at a space, so that no secret is
 /// cut into something that no rule knows.
 fn head(text: &str, longest: usize) -> &str {
-    let most = longest.saturating_mul(16).max(4096);
+    let most = longest.saturating_mul(4).max(4096);
     if text.len() <= most {
         return text;
     }

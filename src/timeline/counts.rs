@@ -44,7 +44,7 @@ pub(super) fn totals(frame: &mut Frame<'_>, place: Place) {
     for i in drawn {
         let (from, to) = series.buckets[i];
         let (count, pushed) = series.totals[i];
-        let (x0, x1) = (frame.scale.at(from), frame.scale.at(to));
+        let (x0, x1) = (frame.scale.at(from), frame.scale.at(to.min(series.until)));
         let gap = if frame.narrow() { 1.0 } else { 2.0 };
         let linked = count > 0 && link(frame, from, to, None, (count, pushed));
         let old = up((count - pushed.min(count)) as f64);
@@ -226,7 +226,7 @@ pub(super) fn cells(frame: &mut Frame<'_>, place: Place, rows: &[CellRow], subje
     for (at, row) in rows.iter().enumerate() {
         let y = place.top + at as f64 * pitch;
         for (i, (from, to)) in series.buckets.iter().enumerate().filter(|(_, (from, _))| *from < series.until) {
-            let (x0, x1) = (frame.scale.at(*from), frame.scale.at(*to));
+            let (x0, x1) = (frame.scale.at(*from), frame.scale.at(to.min(series.until)));
             let (count, wide) = (row.counts[i], x1 - x0 - 1.0);
             if empty && counted(row, i) && count == 0 {
                 frame.svg.rect_with(x0 + 0.5, y + 0.5, wide, pitch - 1.0, "heat-none", &none);

@@ -93,7 +93,19 @@ pub fn flag_history(flag: &FlagLine, from: Time, to: Time, until: Time, width: W
     let drawn_to = scale.at(series.until);
     let ident = plain_ident("flag", width);
     let (facts, series) = (&facts, &series);
-    let mut frame = Frame { svg, facts, series, scale, width, left, plot, until: drawn_to, harms: Vec::new(), ident };
+    let mut frame = Frame {
+        svg,
+        facts,
+        series,
+        scale,
+        width,
+        left,
+        plot,
+        until: drawn_to,
+        harms: Vec::new(),
+        ident,
+        band_named: false,
+    };
     frame.axis(46.0, height - 36.0, height);
     let place =
         Place { top: if narrow { 66.0 } else { 60.0 }, height: height - 36.0 - if narrow { 66.0 } else { 60.0 } };

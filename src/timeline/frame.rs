@@ -64,6 +64,8 @@ pub(super) struct Frame<'a> {
     pub(super) until: f64,
     pub(super) harms: Vec<Harm<'a>>,
     pub(super) ident: String,
+    /// Whether the expected band has its name already.
+    pub(super) band_named: bool,
 }
 
 /// The edges of the plot: its left, and the room to its right.

@@ -131,6 +131,7 @@ fn bar_labels(frame: &mut Frame<'_>, i: usize, y: f64, room: (f64, f64)) {
     let what = match (harm.mark.kind, victims.as_str()) {
         (kind, "") => kind_words(kind).to_owned(),
         (Kind::Collateral, victims) => format!("collateral harm to {victims}"),
+        (Kind::Itself, victims) => format!("{victims} itself crashes"),
         (kind, victims) => format!("{}, {victims} crashes", kind_words(kind)),
     };
     let detected = when(harm.mark.detected_at);

@@ -180,7 +180,8 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
             };
             let whole =
                 if class == Class::Other { "Other releases".to_owned() } else { format!("{}{role}", line.words()) };
-            let room = if frame.narrow() { frame.plot * 0.7 } else { room };
+            // The tick at the strip's top stands beside the title.
+            let room = if frame.narrow() { frame.plot * 0.7 } else { frame.left - 40.0 };
             if width_of(&whole, 12.5, true) > room && !role.is_empty() {
                 subs.insert(0, role.trim_start_matches(", ").to_owned());
                 line.words()
@@ -271,8 +272,10 @@ fn rate_notes(frame: &mut Frame<'_>, place: Place, strip: &RateStrip) {
     if narrow {
         return;
     }
-    let is_first = strip.strip == Strip::Of(Class::Pushed) || series.line(Class::Pushed).is_none();
-    if is_first && last.band.is_some() {
+    // Said once, beside the first band that reaches the right end.
+    let reaches = last.offset + 120.0 >= series.until && last.band.is_some();
+    if reaches && !frame.band_named {
+        frame.band_named = true;
         let high = last.band.map_or(0.0, |(_, high)| high);
         let line_y = base - strip.scale.up(high) / 2.0 + 4.0;
         let x = frame.until + 8.0;

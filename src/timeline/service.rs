@@ -73,6 +73,7 @@ pub(super) fn compose(facts: &Facts, width: Width, show: &Show) -> Svg {
         plot,
         harms,
         ident: frame::plain_ident(&facts.ident, width),
+        band_named: false,
     };
     let lanes = plan(&frame, show);
     let (places, bottom) = stack(&lanes, narrow);

@@ -3,7 +3,7 @@
 use super::{
     service::compose,
     svg::Covered,
-    told::{BASE, Dice, at, story},
+    told::{BASE, Dice, at, rolled_back, story},
     *,
 };
 use crate::domain::{
@@ -180,6 +180,17 @@ fn the_told_story_says_what_happened_at_every_width() {
     }
     let narrow = service(&facts, Width::Narrow, &Show::EVERYTHING);
     assert!(narrow.contains(">not a<") && narrow.contains("no A left") && narrow.contains("#i-extinct"));
+}
+
+#[test]
+fn a_rollback_is_an_end_and_no_extinction() {
+    let facts = rolled_back();
+    assert_sound(&facts, "rolled back");
+    let wide = service(&facts, Width::Wide, &Show::EVERYTHING);
+    assert!(wide.contains("rolled back 02:12") && wide.contains("#i-back") && wide.contains("#i-pause"));
+    for words in ["i-extinct", "recovery", "mended", "ran out", "climb", "extinction"] {
+        assert!(!wide.contains(words), "{words} in a rollback");
+    }
 }
 
 #[test]
@@ -366,6 +377,7 @@ fn pictures_for_the_eye_are_written_where_a_folder_is_named() {
     let mut sessions = service_of(1, 1, 30, 5);
     sessions.exposures.iter_mut().for_each(|window| window.instances = 0.0);
     page("sessions", both(&sessions));
+    page("back", both(&rolled_back()));
     page("small", small_pictures(&facts));
 }
 

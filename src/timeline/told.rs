@@ -110,6 +110,78 @@ pub(super) fn story() -> Facts {
     facts
 }
 
+/// Another story: B itself crashes from its 10 % step on, is seen after twelve minutes and rolled back; read at 04:00.
+pub(super) fn rolled_back() -> Facts {
+    let mut facts = Facts::blank(at(0), at(300), at(240));
+    facts.ident = "back".into();
+    facts.service = "edge".into();
+    facts.environment = "production".into();
+    facts.crashes_href = Some("/crashes".into());
+    for (name, class) in [("5.2.0", Class::Pushed), ("5.1.8", Class::Replaced)] {
+        let expected_per_hour = Some(BASE);
+        facts.releases.push(Release { name: name.into(), class, expected_per_hour, expected_per_session: None });
+    }
+    let mut dice = Dice(4);
+    for minute in -40..300 {
+        let b = match minute {
+            60..100 => 2.0,
+            100..130 => 20.0,
+            _ => 0.0,
+        };
+        for (release, run, rate) in [("5.1.8", 200.0 - b, BASE), ("5.2.0", b, if minute >= 100 { 2.0 } else { BASE })] {
+            let (release, cell) = (release.to_owned(), "eu-1".to_owned());
+            if run > 0.0 {
+                let (at, seconds) = (at(minute), 60.0);
+                facts.exposures.push(Exposed {
+                    release: release.clone(),
+                    cell: cell.clone(),
+                    at,
+                    seconds,
+                    instances: run,
+                    sessions: None,
+                });
+            }
+            let count = dice.count(run * rate / 60.0);
+            facts.crashes.push(CrashMark { at: at(minute), release: Some(release), cell, count, clients: 0 });
+        }
+    }
+    facts.pushes.push(PushLine {
+        name: "edge-512".into(),
+        release: "5.2.0".into(),
+        previous: Some("5.1.8".into()),
+        href: "/pushes/edge-512".into(),
+    });
+    for (minute, action, percent) in [
+        (60, Action::Advance, 1.0),
+        (100, Action::Advance, 10.0),
+        (115, Action::Pause, 10.0),
+        (130, Action::RollBack, 0.0),
+    ] {
+        facts.steps.push(StepMark {
+            at: at(minute),
+            action,
+            percent: Some(percent),
+            initials: "AR".into(),
+            known: None,
+            href: "#step".into(),
+            title: format!("edge-512: {}", action.says()),
+        });
+    }
+    facts.regressions.push(RegressionMark {
+        id: "r5".into(),
+        onset: Onset { at: at(100), earliest: at(97), latest: at(104) },
+        detected_at: at(112),
+        ended_at: Some(at(132)),
+        ending: Some(Ending::RolledBack),
+        kind: Kind::Itself,
+        victims: vec!["5.2.0".into()],
+        blamed: Some("push edge-512".into()),
+        withdrawn: false,
+        href: "/regressions/r5".into(),
+    });
+    facts
+}
+
 fn people(facts: &mut Facts, gone: i64) {
     facts.pushes.push(PushLine {
         name: "relay-118".into(),

@@ -3,7 +3,7 @@
 pub mod api;
 mod assets;
 mod error;
-mod extract;
+pub mod extract;
 mod frame;
 mod headers;
 mod href;

@@ -41,6 +41,7 @@ fn pages(site: &mut web::ServiceConfig) {
         .route("/welcome/{link}", post().to(pages::sign_in::accept))
         .route("/", get().to(pages::start::start));
     written(site);
+    lookout(site);
 }
 
 /// Postmortems, who continued, people, settings, and finding things.
@@ -78,6 +79,25 @@ fn written(site: &mut web::ServiceConfig) {
         .route("/search", get().to(find::search))
         .route("/words", get().to(find::words))
         .route("/feed.atom", get().to(feed::feed));
+}
+
+/// Services, their timelines, regressions, signatures.
+fn lookout(site: &mut web::ServiceConfig) {
+    site.route("/services", get().to(pages::services::list))
+        .route("/services", post().to(pages::services::add))
+        .route("/services/{service}", get().to(pages::services::main_place))
+        .route("/services/{service}/settings", get().to(pages::services::settings))
+        .route("/services/{service}/settings", post().to(pages::services::set_names))
+        .route("/services/{service}/{environment}", get().to(pages::timeline::show))
+        .route("/services/{service}/{environment}/timeline.svg", get().to(pages::timeline::svg))
+        .route("/services/{service}/{environment}/events.csv", get().to(pages::timeline::events_csv))
+        .route("/services/{service}/{environment}/crashes", get().to(pages::signatures::crashes))
+        .route("/regressions", get().to(pages::regressions::list))
+        .route("/regressions/{id}.json", get().to(pages::regressions::as_json))
+        .route("/regressions/{id}", get().to(pages::regressions::show))
+        .route("/signatures", get().to(pages::signatures::list))
+        .route("/signatures/{service}/{signature}", get().to(pages::signatures::show))
+        .route("/signatures/{service}/{signature}/{report}", get().to(pages::signatures::report));
 }
 
 fn api(site: &mut web::ServiceConfig) {

@@ -70,7 +70,9 @@ pub fn report(event: &Map<String, Value>, cover: Cover) -> Report {
     if !detail.removed.is_empty() {
         extra.insert("scrubbed".into(), json!(detail.removed.values().sum::<u32>()));
     }
-    let named = |name: &str| context::tag_or_context(event, name).map(|it| scrub::clean(&it, LONGEST_NAME / 4));
+    let named = |name: &str| {
+        context::tag_or_context(event, name).map(|it| scrub::clean(&it, LONGEST_NAME / 4)).filter(|it| !it.is_empty())
+    };
     let name = |field: &str| {
         text_under(event, field).map(|it| scrub::clean(&it, LONGEST_NAME / 4)).filter(|it| !it.is_empty())
     };
@@ -99,14 +101,14 @@ pub fn report(event: &Map<String, Value>, cover: Cover) -> Report {
 fn raised(
     event: &Map<String, Value>,
     chain: &[Thrown],
-    message: &Message,
+    message: &Option<String>,
     level: Level,
     scrubber: &mut Scrubber,
 ) -> Exception {
     match chain.last() {
         Some(thrown) => Exception {
             kind: thrown.kind.clone(),
-            value: thrown.value.clone().or_else(|| message.shown.clone()),
+            value: thrown.value.clone().or_else(|| message.clone()),
             frames: thrown.frames.clone(),
         },
         None => {
@@ -118,7 +120,7 @@ fn raised(
                 Level::Sample | Level::Debug | Level::Info | Level::Warning | Level::Error => "message",
             };
             let frames = stack::bare(event, scrubber);
-            Exception { kind: Some(kind.to_owned()), value: message.shown.clone(), frames }
+            Exception { kind: Some(kind.to_owned()), value: message.clone(), frames }
         }
     }
 }
@@ -149,13 +151,6 @@ fn signature_of(event: &Map<String, Value>, exception: &Exception, scrubber: &mu
     (signature::cut(&parts.iter().map(part).collect::<Vec<_>>().join(" | ")), true)
 }
 
-/// The message of a report.
-#[derive(Default)]
-struct Message {
-    /// As it reads, scrubbed.
-    shown: Option<String>,
-}
-
 fn logentry(event: &Map<String, Value>) -> Option<&Map<String, Value>> {
     match under(event, &["logentry", "sentry.interfaces.Message", "message"]) {
         Value::Object(entry) => Some(entry),
@@ -163,10 +158,11 @@ fn logentry(event: &Map<String, Value>) -> Option<&Map<String, Value>> {
     }
 }
 
-fn message(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Message {
+/// The message as it reads, scrubbed.
+fn message(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Option<String> {
     let entry = logentry(event).and_then(|entry| text(under(entry, &["formatted", "message"])));
     let shown = entry.or_else(|| text(under(event, &["logentry", "message"])));
-    Message { shown: shown.map(|shown| scrubber.text(&shown, LONGEST_MESSAGE)) }
+    shown.map(|shown| scrubber.text(&shown, LONGEST_MESSAGE))
 }
 
 /// Seconds from the start of the process to the crash, both by the sender's clock.
@@ -179,7 +175,7 @@ fn uptime(event: &Map<String, Value>, claimed: Time) -> Option<f64> {
 fn detail(
     event: &Map<String, Value>,
     level: Level,
-    message: Message,
+    message: Option<String>,
     exceptions: Vec<Thrown>,
     exception: &Exception,
     door: &Door,
@@ -199,7 +195,7 @@ fn detail(
     let mut detail = Detail {
         level,
         platform,
-        message: message.shown,
+        message,
         transaction,
         culprit,
         logger,

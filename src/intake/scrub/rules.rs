@@ -246,12 +246,12 @@ fn email(found: &Captures, _: &str) -> bool {
     let (first, second) = (labels.next().unwrap_or(""), labels.next().unwrap_or(""));
     let digits = |label: &str| label.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
     let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
-    let version = is_number(first.trim_start_matches('v')) && (digits(second) && labels.next().is_some());
+    let version = is_number(first.trim_start_matches('v')) && digits(second) && labels.next().is_some();
     let file = matches!(
         domain.rsplit('.').next(),
         Some("js" | "mjs" | "cjs" | "ts" | "tsx" | "jsx" | "css" | "map" | "py" | "go" | "so" | "rb")
     );
-    !version && !(file && is_number(first.trim_start_matches('v')))
+    !(version || file && is_number(first.trim_start_matches('v')))
 }
 
 /// The ISO 13616 check: the letters as numbers, the first four characters last, modulo 97 is one.
