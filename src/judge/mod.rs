@@ -227,6 +227,18 @@ impl Judge {
         self.answer(number, time::micros(now))
     }
 
+    /// What a gate asked at each step of a push would have answered, in order.
+    pub fn gates_of(&self, push: &str) -> Vec<GateAnswer> {
+        let mut gates: Vec<GateAnswer> = self.gates.iter().filter(|gate| gate.push == push).cloned().collect();
+        gates.sort_by_key(|gate| gate.at);
+        gates
+    }
+
+    /// The lasting name of a regression that a gate's answer names by its short id.
+    pub fn key_of(&self, id: &str) -> Option<&str> {
+        self.cases.iter().find(|case| case.number > 0 && case.id() == id).map(|case| case.key.as_str())
+    }
+
     /// The evidence behind a regression, by its key.
     pub fn evidence(&self, key: &str) -> Option<Evidence> {
         self.cases.iter().find(|case| case.number > 0 && case.key == key).and_then(|case| case.evidence.clone())

@@ -39,9 +39,9 @@ fn pages(site: &mut web::ServiceConfig) {
         .route("/sign-out", post().to(pages::sign_in::sign_out))
         .route("/welcome/{link}", get().to(pages::sign_in::welcome))
         .route("/welcome/{link}", post().to(pages::sign_in::accept))
-        .route("/", get().to(pages::start::start));
-    written(site);
-    lookout(site);
+        .configure(pushes_and_flags)
+        .configure(lookout)
+        .configure(written);
 }
 
 /// Postmortems, who continued, people, settings, and finding things.
@@ -98,6 +98,25 @@ fn lookout(site: &mut web::ServiceConfig) {
         .route("/signatures", get().to(pages::signatures::list))
         .route("/signatures/{service}/{signature}", get().to(pages::signatures::show))
         .route("/signatures/{service}/{signature}/{report}", get().to(pages::signatures::report));
+}
+
+/// What is pushed now, every push, every flag.
+fn pushes_and_flags(site: &mut web::ServiceConfig) {
+    site.route("/", get().to(pages::start::start))
+        .route("/start/service", post().to(pages::start::name_service))
+        .route("/pushes", get().to(pages::pushes::list))
+        .route("/pushes/{push}", get().to(pages::pushes::show))
+        .route("/pushes/{push}/steps.csv", get().to(pages::pushes::steps_as_csv))
+        .route("/pushes/{push}/hold", post().to(pages::holds::hold_from_push))
+        .route("/pushes/{push}/bad", post().to(pages::pushes::mark_bad))
+        .route("/pushes/{push}/reply", post().to(pages::pushes::reply))
+        .route("/holds", post().to(pages::holds::hold_from_now))
+        .route("/holds/{hold}/lift", post().to(pages::holds::lift))
+        .route("/regressions/{regression}/risk", get().to(pages::risk::show))
+        .route("/regressions/{regression}/risk", post().to(pages::risk::take))
+        .route("/regressions/{regression}/risk/close", post().to(pages::risk::close))
+        .route("/flags", get().to(pages::flags::list))
+        .route("/flags/{service}/{flag}", get().to(pages::flags::history));
 }
 
 fn api(site: &mut web::ServiceConfig) {
