@@ -165,8 +165,7 @@ fn a_person_who_is_shut_out_is_out_at_once() {
     let client = app.client();
     client.sign_in("sam@example.com", PASSWORD);
     client.page("/");
-    let sam =
-        app.store.read::<_, StoreError>(|read| read.person_by_email("sam@example.com")).expect("read");
+    let sam = app.store.read::<_, StoreError>(|read| read.person_by_email("sam@example.com")).expect("read");
     let id = sam.expect("there").id;
     let now = pushback::clock::Clock::system().now();
     pushback::flows::administer::set_disabled(&app.store, &pushback::store::Actor::console(), &id, true, now)
