@@ -12,6 +12,7 @@ pub mod note;
 pub mod percent;
 pub mod push;
 pub mod record;
+pub mod sentence;
 pub mod service;
 pub mod signature;
 pub mod step;

@@ -110,7 +110,16 @@ impl Cost {
     /// Reports beyond expectation since an instant: what was found is a Poisson count, what was expected has the doubt of
     /// the past that it rests on.
     pub(crate) fn excess(&self, since: Micros) -> Estimate {
-        let (found, expected) = (self.found(since), self.expected(since));
+        self.beyond(self.found(since), self.expected(since))
+    }
+
+    /// Reports beyond expectation before an instant, counted from the onset.
+    pub(crate) fn excess_before(&self, until: Micros) -> Estimate {
+        let all = Micros::MIN;
+        self.beyond(self.found(all) - self.found(until), self.expected(all) - self.expected(until))
+    }
+
+    fn beyond(&self, found: f64, expected: f64) -> Estimate {
         let doubt = Z95 / (self.past + 1.0).sqrt();
         let (low, high) = poisson_interval(found);
         Estimate {

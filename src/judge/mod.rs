@@ -27,7 +27,7 @@ pub use evidence::{Baseline, CellEvidence, Evidence, Fit, PathCost, Paths, Said}
 
 use crate::domain::{
     Record,
-    finding::{Findings, GateAnswer},
+    finding::{Estimate, Findings, GateAnswer},
     record::LONGEST_NAME,
     step::Action,
     time::{self, Time},
@@ -233,6 +233,13 @@ impl Judge {
         self.answer(number, time::micros(now))
     }
 
+    /// What a gate asked at each step of a push would have answered, in order.
+    pub fn gates_of(&self, push: &str) -> Vec<GateAnswer> {
+        let mut gates: Vec<GateAnswer> = self.gates.iter().filter(|gate| gate.push == push).cloned().collect();
+        gates.sort_by_key(|gate| gate.at);
+        gates
+    }
+
     /// The evidence behind a regression, by its key.
     pub fn evidence(&self, key: &str) -> Option<Evidence> {
         self.cases.iter().find(|case| case.number > 0 && case.key == key).and_then(|case| case.evidence.clone())
@@ -258,6 +265,11 @@ impl Judge {
     pub fn paths(&self, key: &str, at: Time) -> Option<Paths> {
         let case = self.cases.iter().find(|case| case.number > 0 && case.key == key)?;
         case.paths.iter().rev().find(|paths| paths.at <= at).or(case.paths.first()).cloned()
+    }
+
+    /// Crashes beyond expectation before a regression could be known here, and from then on.
+    pub fn excess_before_and_after(&self, key: &str) -> Option<(Estimate, Estimate)> {
+        self.cases.iter().find(|case| case.number > 0 && case.key == key).map(|case| case.parted)
     }
 
     fn room(&mut self, service: &str, environment: &str) -> usize {

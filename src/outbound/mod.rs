@@ -1,3 +1,4 @@
 //! How others are told.
 
+pub mod csv;
 pub mod text;

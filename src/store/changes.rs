@@ -171,8 +171,12 @@ pub struct PushFilter {
     pub environment: Option<String>,
     /// Begun before this instant only, to page on.
     pub before: Option<Time>,
+    /// Of those begun at exactly `before`, also the ones whose id comes before this one, so that no page leaves out a push.
+    pub before_id: Option<String>,
     /// That may still move only.
     pub open: bool,
+    /// That came to an end only.
+    pub closed: bool,
     /// At most so many.
     pub limit: i64,
 }
@@ -199,11 +203,16 @@ impl Read<'_> {
             if let Some(environment) = &filter.environment {
                 query = query.filter(push::environment.eq(environment));
             }
-            if let Some(before) = filter.before {
-                query = query.filter(push::at.lt(time::micros(before)));
+            match (filter.before.map(time::micros), &filter.before_id) {
+                (Some(at), Some(id)) => query = query.filter(push::at.lt(at).or(push::at.eq(at).and(push::id.lt(id)))),
+                (Some(at), None) => query = query.filter(push::at.lt(at)),
+                (None, _) => {}
             }
             if filter.open {
                 query = query.filter(push::state.eq_any(open));
+            }
+            if filter.closed {
+                query = query.filter(push::state.ne_all(open));
             }
             query.order((push::at.desc(), push::id.desc())).limit(filter.limit).load(c)
         })?;
@@ -283,6 +292,43 @@ impl Read<'_> {
             query.order((flag_change::at.desc(), flag_change::change.desc())).limit(limit).load(c)
         })?;
         rows.iter().map(|body| as_flag_change(body)).collect()
+    }
+
+    /// Every flag as it was last changed, by service, environment and name, with how many changes it has had.
+    pub fn flags(&mut self) -> Result<Vec<(FlagChanged, i64)>, StoreError> {
+        type Group = (String, String, String, Option<i64>, i64);
+        let groups: Vec<Group> = on_each!(self.db, c => flag_change::table
+            .group_by((flag_change::service, flag_change::environment, flag_change::flag))
+            .select((
+                flag_change::service,
+                flag_change::environment,
+                flag_change::flag,
+                diesel::dsl::max(flag_change::at),
+                diesel::dsl::count_star(),
+            ))
+            .load(c))?;
+        let mut flags = Vec::with_capacity(groups.len());
+        for groups in groups.chunks(500) {
+            let times: Vec<i64> = groups.iter().filter_map(|group| group.3).collect();
+            let rows: Vec<String> = on_each!(self.db, c => flag_change::table
+                .filter(flag_change::at.eq_any(&times))
+                .order(flag_change::change.asc())
+                .select(flag_change::body)
+                .load(c))?;
+            let changes = rows.iter().map(|body| as_flag_change(body)).collect::<Result<Vec<_>, _>>()?;
+            for (service, environment, flag, at, count) in groups {
+                let latest = changes.iter().rfind(|it| {
+                    it.service == *service
+                        && it.environment == *environment
+                        && it.flag == *flag
+                        && Some(time::micros(it.at)) == *at
+                });
+                flags.extend(latest.map(|it| (it.clone(), *count)));
+            }
+        }
+        let name = |it: &FlagChanged| (it.service.clone(), it.flag.clone(), it.environment.clone());
+        flags.sort_by_key(|(it, _)| name(it));
+        Ok(flags)
     }
 
     /// The flag changes of these services in a range of time, in order.

@@ -141,6 +141,8 @@ pub struct ContinuationFilter {
     pub actors: Option<Vec<String>>,
     /// At this level of knowledge.
     pub known: Option<Known>,
+    /// Of this push, or of this flag change.
+    pub subject: Option<String>,
 }
 
 impl Read<'_> {
@@ -171,6 +173,29 @@ impl Read<'_> {
             .filter(regression::blamed_id.eq(change))
             .select(Row::as_select())
             .order(regression::onset_at.asc())
+            .load(c))?;
+        rows.into_iter().map(StoredRegression::try_from).collect()
+    }
+
+    /// Regressions that any of these pushes or flag changes is blamed for, in order of onset.
+    pub fn regressions_blamed_on_any(&mut self, changes: &[String]) -> Result<Vec<StoredRegression>, StoreError> {
+        let rows: Vec<Row> = on_each!(self.db, c => regression::table
+            .filter(regression::blamed_id.eq_any(changes))
+            .select(Row::as_select())
+            .order(regression::onset_at.asc())
+            .load(c))?;
+        rows.into_iter().map(StoredRegression::try_from).collect()
+    }
+
+    /// Regressions that still have to be minded, latest detection first.
+    pub fn open_regressions(&mut self) -> Result<Vec<StoredRegression>, StoreError> {
+        let gone = crate::domain::finding::Ending::VictimsGone.word();
+        let rows: Vec<Row> = on_each!(self.db, c => regression::table
+            .filter(regression::withdrawn_at.is_null())
+            .filter(regression::risk_closed_at.is_null())
+            .filter(regression::ended_because.is_null().or(regression::ended_because.eq(gone)))
+            .select(Row::as_select())
+            .order((regression::detected_at.desc(), regression::number.desc()))
             .load(c))?;
         rows.into_iter().map(StoredRegression::try_from).collect()
     }
@@ -242,6 +267,9 @@ impl Read<'_> {
             }
             if let Some(known) = filter.known {
                 query = query.filter(continuation::known.eq(known.word()));
+            }
+            if let Some(subject) = &filter.subject {
+                query = query.filter(continuation::subject.eq(subject));
             }
             query.order((continuation::step_at.asc(), continuation::regression.asc())).load(c)
         })?;

@@ -271,6 +271,13 @@ impl Read<'_> {
         rows.into_iter().map(ActionItem::try_from).collect()
     }
 
+    /// One action item.
+    pub fn action_item(&mut self, id: &str) -> Result<Option<ActionItem>, StoreError> {
+        let row: Option<ItemRow> =
+            on_each!(self.db, c => action_item::table.find(id).select(ItemRow::as_select()).first(c).optional())?;
+        row.map(ActionItem::try_from).transpose()
+    }
+
     /// Every open action item, the one due first at the front.
     pub fn open_action_items(&mut self) -> Result<Vec<ActionItem>, StoreError> {
         let rows: Vec<ItemRow> = on_each!(self.db, c => action_item::table
@@ -296,8 +303,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps an incident's new state, if its revision is still `seen`; otherwise nothing changes and false comes back.
-    pub fn change_incident(&mut self, it: &Incident, seen: i64) -> Result<bool, StoreError> {
+    /// Keeps an incident's new state, if revision and status are still what they were `before`; otherwise nothing changes
+    /// and false comes back.
+    pub fn change_incident(&mut self, before: &Incident, it: &Incident) -> Result<bool, StoreError> {
         let row = incident_row(it);
         let changes = (
             incident::title.eq(row.title),
@@ -311,7 +319,10 @@ impl Tx<'_> {
             incident::published_by.eq(row.published_by),
             incident::published_at.eq(row.published_at),
         );
-        let changed = on_each!(self.db, c => diesel::update(incident::table.find(&it.id).filter(incident::revision.eq(seen)))
+        let changed = on_each!(self.db, c => diesel::update(incident::table
+                .find(&it.id)
+                .filter(incident::revision.eq(before.revision))
+                .filter(incident::status.eq(before.status.word())))
             .set(changes)
             .execute(c))?;
         Ok(changed == 1)

@@ -10,6 +10,7 @@ pub mod schema;
 mod tx;
 
 pub mod accounts;
+pub mod actors;
 pub mod changes;
 pub mod findings;
 pub mod incidents;

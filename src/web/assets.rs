@@ -15,6 +15,11 @@ pub fn path(name: &str) -> String {
     }
 }
 
+/// The text of a static file; empty where there is none.
+pub fn text(name: &str) -> String {
+    Files::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default()
+}
+
 /// Serves a static file.
 pub async fn serve(request: HttpRequest, path: web::Path<(String, String)>) -> HttpResponse {
     let (version, name) = path.into_inner();

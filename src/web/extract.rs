@@ -265,6 +265,11 @@ pub fn encode(text: &str) -> String {
     out
 }
 
+/// One part of a path, or one value of a query: like [`encode`], with `/` as `%2F` too.
+pub fn encode_part(text: &str) -> String {
+    encode(text).replace('/', "%2F")
+}
+
 /// Reads what [`encode`] wrote; what is not UTF-8 afterwards is replaced.
 pub fn decode(text: &str) -> String {
     let bytes = text.as_bytes();

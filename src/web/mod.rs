@@ -3,9 +3,11 @@
 pub mod api;
 mod assets;
 mod error;
-mod extract;
+pub mod extract;
 mod frame;
 mod headers;
+mod href;
+mod markdown;
 mod page;
 pub mod pages;
 mod routes;
@@ -14,7 +16,7 @@ mod throttle;
 pub use error::{PageError, WebError};
 pub use extract::{Bearer, Posted, SignedIn};
 pub use frame::{Frame, Place};
-pub use page::{blocking, render, see_other};
+pub use page::{blocking, flash, render, render_refused, see_other, with_status};
 pub use routes::application;
 
 use crate::{

@@ -2,7 +2,12 @@
 
 use super::{App, WebError};
 use crate::flows::Error;
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{
+    HttpResponse,
+    cookie::{Cookie, SameSite, time::Duration},
+    http::{StatusCode, header},
+    web,
+};
 
 /// Runs something that waits for the database, away from the threads that serve requests.
 pub async fn blocking<T: Send + 'static>(
@@ -29,4 +34,30 @@ pub fn render(page: &impl askama::Template) -> Result<HttpResponse, WebError> {
 /// After a form: look at this page.
 pub fn see_other(href: impl AsRef<str>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, href.as_ref())).finish()
+}
+
+/// The same page again, with what was typed and why it was refused.
+pub fn render_refused(page: &impl askama::Template) -> Result<HttpResponse, WebError> {
+    Ok(with_status(render(page)?, StatusCode::UNPROCESSABLE_ENTITY))
+}
+
+/// The same answer, with one line that the next page shows: what just happened.
+pub fn flash(mut response: HttpResponse, says: &str) -> HttpResponse {
+    let cookie = Cookie::build("flash", super::extract::encode(says))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(Duration::minutes(1))
+        .finish();
+    // The text is encoded, so it is always a valid header.
+    if let Err(error) = response.add_cookie(&cookie) {
+        tracing::error!(%error, "a message could not be passed on");
+    }
+    response
+}
+
+/// The same page with another status: a form that was refused, a text that was overtaken.
+pub fn with_status(mut response: HttpResponse, status: StatusCode) -> HttpResponse {
+    *response.status_mut() = status;
+    response
 }

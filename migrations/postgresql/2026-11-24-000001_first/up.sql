@@ -288,6 +288,8 @@ create table continuation (
 create index continuation_by_time on continuation (step_at);
 -- One person's continuations.
 create index continuation_of_actor on continuation (actor, step_at);
+-- The continuations of one push, for its page.
+create index continuation_of_subject on continuation (subject, step_at);
 
 create table incident (
   id text not null primary key,

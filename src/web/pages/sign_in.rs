@@ -116,7 +116,7 @@ pub async fn sign_in(app: Data<App>, request: HttpRequest, form: Form<Credential
     }
 }
 
-fn with_cookie(app: &App, mut response: HttpResponse, secret: &str) -> HttpResponse {
+pub(super) fn with_cookie(app: &App, mut response: HttpResponse, secret: &str) -> HttpResponse {
     let cookie = Cookie::build(extract::cookie_name(app), secret)
         .path("/")
         .http_only(true)

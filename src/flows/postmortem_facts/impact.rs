@@ -1,0 +1,98 @@
+//! What was counted and what is estimated from it, and when what happened first.
+
+use super::{Beside, KeyTimes, Trigger};
+use crate::{
+    domain::{
+        Time,
+        finding::{Estimate, Kind},
+        step::Action,
+    },
+    flows::Error,
+    judge::Judge,
+    store::{Read, findings::StoredRegression, telemetry::CrashMark},
+};
+
+/// What a row of the impact measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Crashes of the victims beyond their past, from onset to end.
+    Crashes,
+    /// Those before anybody could have read of it here.
+    Before,
+    /// Those from then on.
+    After,
+    /// Clients cut off.
+    Clients,
+    /// Crashes of the release that was pushed, where it is no victim.
+    Pushed,
+}
+
+/// One row of the impact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Impact {
+    /// What it measures.
+    pub measure: Measure,
+    /// Beyond expectation, with a 95 % interval; none where nothing is estimated.
+    pub estimate: Option<Estimate>,
+    /// The plain count, which assumes nothing.
+    pub counted: i64,
+}
+
+/// Counts the impact between onset and end.
+pub(super) fn count(
+    read: &mut Read<'_>,
+    judge: &Judge,
+    regression: &StoredRegression,
+    trigger: &Option<Trigger>,
+    beside: &Beside,
+    end: Time,
+) -> Result<(Vec<Impact>, KeyTimes), Error> {
+    let it = &regression.finding;
+    let (onset, detected) = (it.onset.at, it.detected_at);
+    let all = read.crashes_between(&it.service, &it.environment, onset, end)?;
+    let is_victim = |crash: &&CrashMark| {
+        it.victims.is_empty()
+            || crash.release.as_ref().is_some_and(|release| it.victims.iter().any(|victim| victim.release == *release))
+    };
+    let victims: Vec<&CrashMark> = all.iter().filter(is_victim).collect();
+    let parted = judge.excess_before_and_after(&regression.key);
+    let many = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let before = victims.iter().filter(|crash| crash.at < detected).count();
+    let clients = victims.iter().filter_map(|crash| crash.clients_dropped).sum();
+    let row = |measure, estimate, counted| Impact { measure, estimate, counted };
+    let mut impact = vec![
+        row(Measure::Crashes, Some(it.excess_crashes), many(victims.len())),
+        row(Measure::Before, parted.map(|it| it.0), many(before)),
+        row(Measure::After, parted.map(|it| it.1), many(victims.len() - before)),
+    ];
+    if clients > 0 || it.clients_dropped.estimate > 0.0 {
+        impact.push(row(Measure::Clients, Some(it.clients_dropped), clients));
+    }
+    if let (Kind::Collateral, Some(Trigger::Push(push))) = (it.kind, trigger) {
+        let new = &push.started;
+        let crashes = read.crashes_between(&new.service, &new.environment, onset, end)?;
+        let count = crashes.iter().filter(|crash| crash.release.as_ref() == Some(&new.release)).count();
+        impact.push(row(Measure::Pushed, None, many(count)));
+    }
+    let times = KeyTimes {
+        first_crash: victims.first().map(|crash| crash.at),
+        first_received: victims.iter().map(|crash| crash.received_at).min(),
+        first_seen: beside.sightings.first().map(|seen| (seen.first_at, seen.person.clone())),
+        first_hold: beside.holds.iter().find(|hold| hold.at >= onset).map(|hold| (hold.at, hold.actor.clone())),
+        stopped: stopped(beside, onset, end),
+    };
+    Ok((impact, times))
+}
+
+/// The first step that held the change or took it back while harm went on.
+fn stopped(beside: &Beside, onset: Time, end: Time) -> Option<(Time, Action)> {
+    let step = beside
+        .steps
+        .iter()
+        .filter(|step| (onset..=end).contains(&step.at))
+        .find(|step| matches!(step.action, Action::Pause | Action::Stop | Action::RollBack));
+    let lowered = beside.changes.iter().filter(|change| (onset..=end).contains(&change.at)).find(|change| {
+        matches!((change.percent_before(), change.percent_after()), (Some(from), Some(to)) if to.value() < from.value())
+    });
+    step.map(|step| (step.at, step.action)).or(lowered.map(|change| (change.at, Action::RollBack)))
+}
