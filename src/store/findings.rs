@@ -364,6 +364,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Gives a regression the name by which the judge calls it now.
+    pub fn rename_regression(&mut self, id: &str, key: &str) -> Result<(), StoreError> {
+        on_each!(self.db, c => diesel::update(regression::table.find(id)).set(regression::key.eq(key)).execute(c))?;
+        Ok(())
+    }
+
     /// Keeps a continuation as it is seen now.
     pub fn keep_continuation(&mut self, it: &StoredContinuation) -> Result<(), StoreError> {
         let finding = &it.finding;
