@@ -240,11 +240,6 @@ impl Judge {
         gates
     }
 
-    /// The lasting name of a regression that a gate's answer names by its short id.
-    pub fn key_of(&self, id: &str) -> Option<&str> {
-        self.cases.iter().find(|case| case.number > 0 && case.id() == id).map(|case| case.key.as_str())
-    }
-
     /// The evidence behind a regression, by its key.
     pub fn evidence(&self, key: &str) -> Option<Evidence> {
         self.cases.iter().find(|case| case.number > 0 && case.key == key).and_then(|case| case.evidence.clone())

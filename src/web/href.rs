@@ -1,12 +1,7 @@
 //! The addresses of things, so that a name with a slash or a space in it leads somewhere.
 
-use super::extract::encode;
+use super::extract::{encode, encode_part as part};
 use crate::domain::{Time, time};
-
-/// A name as one part of a path.
-pub fn part(name: &str) -> String {
-    encode(name).replace('/', "%2F")
-}
 
 /// A push.
 pub fn push(id: &str) -> String {
@@ -30,7 +25,7 @@ pub fn service(service: &str, environment: &str) -> String {
 
 /// A service's timeline as it was known at an instant.
 pub fn known_at(name: &str, environment: &str, at: Time) -> String {
-    format!("{}?known_at={}", service(name, environment), encode(&time::text(at)))
+    format!("{}?at={}", service(name, environment), encode(&time::text(at)))
 }
 
 /// A signature of a service.

@@ -46,8 +46,8 @@ pub struct App {
     pub hashing: tokio::sync::Semaphore,
     /// Who tried to sign in how often.
     pub throttle: throttle::Throttle,
-    /// Whose crash door is whose.
-    pub projects: api::doors::Projects,
+    /// What the crash doors share.
+    pub doors: api::doors::Doors,
 }
 
 impl App {
@@ -70,7 +70,7 @@ impl App {
             demo_csrf: hex::encode(secret::random::<16>()),
             hashing: tokio::sync::Semaphore::new(2),
             throttle: throttle::Throttle::default(),
-            projects: api::doors::Projects::default(),
+            doors: api::doors::Doors::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{Error, hold_push::reason};
 use crate::{
     domain::{
         Time,
-        finding::SuspectKind,
+        finding::{Regression, SuspectKind},
         incident::{ItemState, Section, Severity, Status},
     },
     store::{
@@ -80,8 +80,10 @@ pub fn open_from_regression(store: &Store, by: &Actor, person: &str, id: &str, n
         let it = tx.regression(id)?.ok_or_else(|| Error::no("regression", id))?;
         let after = tx.continuations_of(id)?.len();
         let declared = tx.service(&it.finding.service)?.and_then(|service| service.owner);
-        // Whoever minds the risk answers for the text; else the service's owner, if that is somebody known here.
+        let brought = brought_by(tx, &it.finding)?;
+        // Whoever minds the risk answers for the text; else the service's owner, unless the change that it is about was theirs.
         let mut owner = person.to_owned();
+        let declared = declared.filter(|declared| brought.as_ref() != Some(declared));
         for name in [declared, it.risk_owner.clone()].into_iter().flatten() {
             if let Some(known) = tx.person_by_email(&name)?.filter(|known| known.disabled_at.is_none()) {
                 owner = known.email;
@@ -307,7 +309,12 @@ fn may_move(tx: &mut Tx<'_>, it: &Incident, latest: &Revision, person: &str, nex
 fn blamed_actor(tx: &mut Tx<'_>, it: &Incident) -> Result<Option<String>, Error> {
     let Some(id) = &it.regression else { return Ok(None) };
     let Some(regression) = tx.regression(id)? else { return Ok(None) };
-    Ok(match regression.finding.blamed() {
+    brought_by(tx, &regression.finding)
+}
+
+/// Who brought the change that is blamed, where one is.
+fn brought_by(tx: &mut Tx<'_>, finding: &Regression) -> Result<Option<String>, Error> {
+    Ok(match finding.blamed() {
         Some(suspect) if suspect.kind == SuspectKind::Push => tx.push(&suspect.id)?.map(|push| push.started.actor),
         Some(suspect) => tx.flag_change(&suspect.id)?.map(|change| change.actor),
         None => None,

@@ -106,7 +106,9 @@ fn decision(
         .iter()
         .rfind(|gate| gate.at <= at && at - gate.at <= time::minutes(ASKED_WITHIN))
         .filter(|gate| previous.is_none_or(|previous| gate.at > previous));
-    let paths = judge.paths(&regression.key, at).filter(|paths| paths.at <= at && at >= detected);
+    // What was worked out at the instant of the step already counts the step itself.
+    let before = at - time::seconds(1);
+    let paths = judge.paths(&regression.key, before).filter(|paths| paths.at <= before && at >= detected);
     let mut ways = Vec::new();
     if let Some(paths) = &paths {
         let mut way = |way, cost: &crate::judge::PathCost| ways.push(WayOn { way, crashes: cost.crashes });

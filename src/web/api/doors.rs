@@ -3,40 +3,39 @@
 //! Cheap questions come first: is there room, is the key right. Then the body is read under a limit and unpacked away from
 //! the threads that serve requests. The answer 200 comes after the commit that holds the report, never before.
 
-use super::body::{self, NotRead};
+mod projects;
+mod refusal;
+
+use super::body::{self, Room};
 use crate::{
-    domain::crash::ReportKind,
+    domain::{Time, crash::ReportKind},
     flows::take_telemetry::Delivery,
     intake::{
-        self, Door, IntakeError, Standing, TagNames, Taken,
+        self, Door, IntakeError, Standing, Taken,
         body::Limits,
         key::{KeyError, sentry_key},
     },
     secret,
-    store::StoreError,
     web::App,
     workers::commit_telemetry::NotTaken,
 };
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header},
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode, header},
     web::{self, Bytes, Data, Path, ServiceConfig},
 };
+use projects::{Project, Projects, look_up};
+use refusal::{Refusal, open};
 use serde_json::json;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// How long a body may take to arrive.
 const WITHIN: Duration = Duration::from_secs(30);
-/// How long a key that was looked up is believed.
-const BELIEVED: Duration = Duration::from_secs(5);
-/// How many projects are remembered; past that everything is forgotten and looked up again.
-const REMEMBERED: usize = 1000;
-/// When a client may try again, seconds.
-const AGAIN: u64 = 5;
+/// How much memory bodies may take up while they are read and unpacked, bytes on the wire.
+const ROOM: usize = 256 << 20;
+/// How many bodies are unpacked at once.
+const UNPACKING: usize = 8;
 /// What is never kept: clients that obey stop sending it for a day.
 const NOT_STORED: &str = "86400:transaction;span;replay;profile;profile_chunk:key:not_stored";
 
@@ -49,7 +48,7 @@ pub fn routes(site: &mut ServiceConfig) {
                     enter(kind, app, request, path, payload)
                 },
             ))
-            .route(web::method(actix_web::http::Method::OPTIONS).to(preflight))
+            .route(web::method(Method::OPTIONS).to(preflight))
             .default_service(web::to(wrong_method))
     };
     site.service(door(Kind::Envelope, "/api/{project:\\d+}/envelope{slash:/?}"))
@@ -82,154 +81,18 @@ impl Kind {
     }
 }
 
-/// What a door must know of a service.
+/// What the doors share: keys looked up lately, and bounds on what strangers can make this server hold and do at once.
 #[derive(Debug)]
-struct Project {
-    service: String,
-    key: String,
-    names: TagNames,
+pub struct Doors {
+    projects: Projects,
+    room: Room,
+    unpacking: Semaphore,
 }
 
-/// Projects that were looked up a moment ago, also those that do not exist.
-#[derive(Debug, Default)]
-pub struct Projects(Mutex<HashMap<i64, (Instant, Option<Arc<Project>>)>>);
-
-impl Projects {
-    fn remembered(&self, number: i64) -> Option<Option<Arc<Project>>> {
-        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        table.get(&number).filter(|(looked, _)| looked.elapsed() < BELIEVED).map(|(_, project)| project.clone())
+impl Default for Doors {
+    fn default() -> Doors {
+        Doors { projects: Projects::default(), room: Room::new(ROOM), unpacking: Semaphore::new(UNPACKING) }
     }
-
-    fn remember(&self, number: i64, project: Option<Arc<Project>>) {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= REMEMBERED {
-            table.clear();
-        }
-        table.insert(number, (Instant::now(), project));
-    }
-}
-
-/// Waits for the database where the project was not looked up lately.
-fn look_up(app: &App, number: i64) -> Result<Option<Arc<Project>>, StoreError> {
-    if let Some(project) = app.projects.remembered(number) {
-        return Ok(project);
-    }
-    let found = app.store.read::<_, StoreError>(|read| read.service_by_project(number))?;
-    let project = found.map(|it| {
-        let names = serde_json::from_str(&it.tag_names).unwrap_or_else(|error| {
-            tracing::warn!(%error, "a service's tag names cannot be read; the usual ones are used");
-            TagNames::default()
-        });
-        Arc::new(Project { service: it.service, key: it.public_key, names })
-    });
-    app.projects.remember(number, project.clone());
-    Ok(project)
-}
-
-/// Why nothing was taken, in the protocol's words.
-#[derive(Debug)]
-struct Refusal {
-    status: StatusCode,
-    detail: String,
-    again: Option<u64>,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, detail: impl Into<String>) -> Refusal {
-        Refusal { status, detail: detail.into(), again: None }
-    }
-
-    fn not_now(status: StatusCode, detail: impl Into<String>) -> Refusal {
-        Refusal { again: Some(AGAIN), ..Refusal::new(status, detail) }
-    }
-
-    /// The same words whether the project or its key is wrong, so that nobody learns which projects there are.
-    fn stranger() -> Refusal {
-        Refusal::new(
-            StatusCode::FORBIDDEN,
-            "No such project, or not its key. Copy the DSN again from the service's page.",
-        )
-    }
-
-    fn answer(self) -> HttpResponse {
-        let mut answer = open(self.status);
-        if let Some(seconds) = self.again {
-            answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
-        }
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            answer.insert_header(("X-Sentry-Rate-Limits", format!("{AGAIN}::key:queue_full")));
-        }
-        answer.insert_header(("X-Sentry-Error", ascii(&self.detail)));
-        answer.json(json!({ "detail": self.detail }))
-    }
-}
-
-/// Header values hold plain characters only.
-fn ascii(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' }).take(300).collect()
-}
-
-impl From<KeyError> for Refusal {
-    fn from(error: KeyError) -> Refusal {
-        let status = match error {
-            KeyError::Missing => StatusCode::UNAUTHORIZED,
-            KeyError::Disagree | KeyError::Malformed(_) => StatusCode::FORBIDDEN,
-        };
-        Refusal::new(status, error.to_string())
-    }
-}
-
-impl From<NotRead> for Refusal {
-    fn from(error: NotRead) -> Refusal {
-        let status = match error {
-            NotRead::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            NotRead::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
-            NotRead::BrokenOff => StatusCode::BAD_REQUEST,
-        };
-        Refusal::new(status, error.to_string())
-    }
-}
-
-impl From<IntakeError> for Refusal {
-    fn from(error: IntakeError) -> Refusal {
-        let status = if error.is_about_size() { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-        Refusal::new(status, error.to_string())
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Refusal {
-        match error {
-            StoreError::Full => Refusal::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "The disk is full. Nothing was kept until somebody makes room.",
-            ),
-            other => {
-                tracing::error!(error = %other, "a crash door could not use the database");
-                Refusal::not_now(StatusCode::SERVICE_UNAVAILABLE, "The database did not keep it. Send it again.")
-            }
-        }
-    }
-}
-
-impl From<NotTaken> for Refusal {
-    fn from(error: NotTaken) -> Refusal {
-        match error {
-            NotTaken::QueueFull => Refusal::not_now(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
-            NotTaken::Stopping => Refusal::not_now(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-            NotTaken::Store(error) => error.into(),
-        }
-    }
-}
-
-/// An answer that a browser of any origin may read.
-fn open(status: StatusCode) -> HttpResponseBuilder {
-    let mut answer = HttpResponse::build(status);
-    answer
-        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .insert_header((header::ACCESS_CONTROL_EXPOSE_HEADERS, "X-Sentry-Error, X-Sentry-Rate-Limits, Retry-After"))
-        .insert_header(("cross-origin-resource-policy", "cross-origin"));
-    answer
 }
 
 async fn preflight() -> HttpResponse {
@@ -284,7 +147,7 @@ async fn take(
         return Err(NotTaken::QueueFull.into());
     }
     let number: i64 = project.parse().map_err(|_| Refusal::stranger())?;
-    let project = match app.projects.remembered(number) {
+    let project = match app.doors.projects.remembered(number) {
         Some(project) => project,
         None => {
             let app = app.clone();
@@ -297,8 +160,9 @@ async fn take(
         Err(KeyError::Missing) if kind == Kind::Envelope => None,
         Err(error) => return Err(error.into()),
     };
-    let bytes = match body::read(request, payload, kind.limits().compressed, WITHIN).await {
-        Ok(bytes) => bytes,
+    let room = Some(&app.doors.room);
+    let (bytes, held) = match body::read(request, payload, kind.limits().compressed, WITHIN, room).await {
+        Ok(read) => read,
         Err(error) => {
             let refusal = Refusal::from(error);
             if let Some(project) = early {
@@ -309,9 +173,11 @@ async fn take(
     };
     let (packing, received_at) = (body::encoding(request), app.clock.now());
     let auth = Auth::of(request);
+    let turn = app.doors.unpacking.acquire().await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
     let unpacked = web::block(move || unpack(kind, &auth, early, project, packing.as_deref(), &bytes, received_at))
         .await
         .map_err(|_| Refusal::from(NotTaken::QueueFull))?;
+    drop((turn, held));
     match unpacked {
         Ok((id, delivery)) => {
             if !(delivery.reports.is_empty() && delivery.exposures.is_empty() && delivery.left_out.is_empty()) {
@@ -367,7 +233,7 @@ fn unpack(
     project: Option<Arc<Project>>,
     packing: Option<&str>,
     bytes: &Bytes,
-    received_at: crate::domain::Time,
+    received_at: Time,
 ) -> Unpacked {
     let plain = intake::body::decode(packing, bytes, &kind.limits())
         .map_err(|error| (early.clone(), IntakeError::from(error).into()))?;
@@ -389,7 +255,7 @@ fn unpack(
     Ok((taken.event_id.clone(), delivery(kind, &project, taken, received_at)))
 }
 
-fn delivery(kind: Kind, project: &Project, taken: Taken, received_at: crate::domain::Time) -> Delivery {
+fn delivery(kind: Kind, project: &Project, taken: Taken, received_at: Time) -> Delivery {
     let reports = taken.reports.into_iter().map(|report| {
         let kind = match report.standing {
             Standing::Crash => ReportKind::Crash,
@@ -416,6 +282,7 @@ async fn count_refused(app: &Data<App>, service: &str, kind: Kind, refusal: &Ref
     let why = match refusal.status {
         StatusCode::PAYLOAD_TOO_LARGE => "refused too_large",
         StatusCode::REQUEST_TIMEOUT => "refused too_slow",
+        StatusCode::TOO_MANY_REQUESTS => "refused too_busy",
         _ => "refused malformed",
     };
     let left_out = vec![(why.to_owned(), 1)];

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     clock::Clock,
     flows::administer,
-    store::{Actor, Store, services::Service},
+    store::{Actor, Store, StoreError, services::Service},
     workers::{commit_telemetry::Telemetry, judge_live::Judging},
 };
 use actix_web::{

@@ -84,8 +84,13 @@ pub async fn by_name(app: Data<App>, reader: Reader, asked: Query<Asked>) -> Res
 
 /// The one push that is meant: the open one of the service; with a release, the latest that brings it.
 fn find(app: &App, service: String, release: Option<&str>, environment: Option<String>) -> Result<String, Error> {
-    let filter =
-        PushFilter { service: Some(service.clone()), environment, before: None, open: release.is_none(), limit: 1000 };
+    let filter = PushFilter {
+        service: Some(service.clone()),
+        environment,
+        open: release.is_none(),
+        limit: 1000,
+        ..PushFilter::default()
+    };
     let pushes = app.store.read::<_, Error>(|read| Ok(read.pushes(&filter)?))?;
     let meant: Vec<&Push> =
         pushes.iter().filter(|it| release.is_none_or(|release| it.started.release == release)).collect();

@@ -90,6 +90,7 @@ pub async fn list(app: Data<App>, reader: Reader, asked: Query<Asked>) -> Result
         before: time_in("before", asked.before.as_deref())?,
         open: asked.open.unwrap_or(false),
         limit: limit_in(asked.limit),
+        ..PushFilter::default()
     };
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let pushes = blocking(&app, move |app| app.store.read::<_, Error>(|read| Ok(read.pushes(&filter)?))).await?;

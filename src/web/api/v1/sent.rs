@@ -31,11 +31,12 @@ pub struct Allowance {
 /// The body, unpacked.
 pub async fn bytes(request: &HttpRequest, payload: web::Payload, allowed: Allowance) -> Result<Vec<u8>, WebError> {
     let title = "That could not be read";
-    let raw = body::read(request, payload, allowed.bytes, allowed.within).await.map_err(|error| {
+    let (raw, _) = body::read(request, payload, allowed.bytes, allowed.within, None).await.map_err(|error| {
         let status = match error {
             NotRead::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             NotRead::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             NotRead::BrokenOff => StatusCode::BAD_REQUEST,
+            NotRead::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
         };
         WebError::new(status, title, error.to_string())
     })?;

@@ -97,7 +97,6 @@ struct ReportPage {
 #[derive(Template)]
 #[template(path = "postmortems/export.md", escape = "none")]
 struct ExportPage {
-    frame: Frame,
     it: Incident,
     about: String,
     reviewed: String,
@@ -186,7 +185,6 @@ pub async fn markdown(app: Data<App>, signed: SignedIn, path: Path<String>) -> R
         items: items(loaded.items, &frame),
         sealed: sealed(&loaded.it, &loaded.revision),
         it: loaded.it,
-        frame,
     };
     let text = page
         .render()
