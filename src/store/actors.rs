@@ -31,8 +31,7 @@ diesel::define_sql_function! {
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 
-type HoldColumns =
-    (String, String, String, i64, String, String, Option<i64>, Option<String>, Option<String>);
+type HoldColumns = (String, String, String, i64, String, String, Option<i64>, Option<String>, Option<String>);
 
 impl Read<'_> {
     /// The pushes that somebody began, newest first, with where they stand.

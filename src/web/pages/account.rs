@@ -44,7 +44,8 @@ pub async fn account(app: Data<App>, signed: SignedIn) -> Result<HttpResponse, W
 /// Changes the reader's password. Every other session ends; this one goes on under a new cookie.
 pub async fn change_password(app: Data<App>, posted: Posted) -> Result<HttpResponse, WebError> {
     let (old, new, again) = (posted.raw("old").to_owned(), posted.raw("new").to_owned(), posted.raw("again"));
-    let refuse = |refusals| Ok(with_status(render(&page(&app, &posted.signed, refusals))?, StatusCode::UNPROCESSABLE_ENTITY));
+    let refuse =
+        |refusals| Ok(with_status(render(&page(&app, &posted.signed, refusals))?, StatusCode::UNPROCESSABLE_ENTITY));
     if new != again {
         return refuse(vec!["The two new passwords differ. Type the same one twice.".into()]);
     }

@@ -136,7 +136,11 @@ impl Asked {
 
     fn actors(&self, people: &[Person]) -> Option<Vec<String>> {
         (!self.team.is_empty()).then(|| {
-            people.iter().filter(|person| person.team.as_deref() == Some(&self.team)).map(|it| it.email.clone()).collect()
+            people
+                .iter()
+                .filter(|person| person.team.as_deref() == Some(&self.team))
+                .map(|it| it.email.clone())
+                .collect()
         })
     }
 
@@ -239,7 +243,8 @@ pub async fn continued(app: Data<App>, signed: SignedIn, query: Query<Asked>) ->
     let (steps, people, programs) = loaded.steps;
     let count = loaded.found.len();
     let (_, period) = asked.span(frame.now);
-    let level = |known| Level { known, count: loaded.found.iter().filter(|found| found.it.finding.known == known).count() };
+    let level =
+        |known| Level { known, count: loaded.found.iter().filter(|found| found.it.finding.known == known).count() };
     render(&Page {
         filters: filters(&asked, &loaded),
         count: format!("{} among {}", many(count, "continuation"), many(steps, "step")),
@@ -288,7 +293,10 @@ fn filters(asked: &Asked, loaded: &Loaded) -> Vec<Filter> {
         actor.push(choice("actor", &asked.actor, short(&asked.actor), &asked.actor));
     }
     vec![
-        Filter { name: "Period", choices: period.iter().map(|(value, says)| choice("period", value, says, &asked.period)).collect() },
+        Filter {
+            name: "Period",
+            choices: period.iter().map(|(value, says)| choice("period", value, says, &asked.period)).collect(),
+        },
         Filter { name: "Known", choices: known },
         Filter { name: "Service", choices: service },
         Filter { name: "Team", choices: team },
@@ -351,9 +359,27 @@ pub async fn as_csv(app: Data<App>, signed: SignedIn, query: Query<Asked>) -> Re
     signed.must(Act::Export)?;
     let loaded = loaded(&app, &query).await?;
     let heading = [
-        "step_at", "push", "flag_change", "action", "percent", "service", "environment", "regression", "kind", "known",
-        "excess_crashes", "excess_low", "excess_high", "counted", "clients_dropped", "clients_low", "clients_high",
-        "automatic", "reason", "reply", "actor",
+        "step_at",
+        "push",
+        "flag_change",
+        "action",
+        "percent",
+        "service",
+        "environment",
+        "regression",
+        "kind",
+        "known",
+        "excess_crashes",
+        "excess_low",
+        "excess_high",
+        "counted",
+        "clients_dropped",
+        "clients_low",
+        "clients_high",
+        "automatic",
+        "reason",
+        "reply",
+        "actor",
     ];
     let rows: Vec<Vec<String>> = loaded.found.iter().map(cells).collect();
     let body = csv::table(&heading, &rows)

@@ -65,7 +65,8 @@ pub async fn feed(app: Data<App>, request: HttpRequest, query: Query<Key>) -> Re
     entries.truncate(MOST);
     let updated = time::text(entries.first().map_or_else(|| app.clock.now(), |entry| entry.at));
     let body = Feed { base, updated, entries }.render();
-    let body = body.map_err(|error| WebError::from(Error::Store(crate::store::StoreError::Other(error.to_string()))))?;
+    let body =
+        body.map_err(|error| WebError::from(Error::Store(crate::store::StoreError::Other(error.to_string()))))?;
     Ok(HttpResponse::Ok().content_type("application/atom+xml; charset=utf-8").body(body))
 }
 

@@ -141,7 +141,11 @@ fn people(read: &mut Read<'_>, text: &str) -> Result<Vec<Found>, Error> {
         .collect();
     let known = |actor: &str| people.iter().any(|person| person.email == actor);
     let others = read.actors()?.into_iter().filter(|actor| actor.to_lowercase().contains(text) && !known(actor));
-    found.extend(others.map(|actor| Found { href: href::person(&actor), about: "on the record".to_owned(), name: actor }));
+    found.extend(others.map(|actor| Found {
+        href: href::person(&actor),
+        about: "on the record".to_owned(),
+        name: actor,
+    }));
     Ok(found)
 }
 
@@ -186,10 +190,16 @@ const RECORD: [(&str, &str); 15] = [
     ("crash report, signature", "One report that came in, and what groups those of one cause."),
     ("exposure", "How long how many instances ran a release, by cell; sessions where only those are known."),
     ("owner, actor", "Who answers for a push, and who took a step: a person or a program."),
-    ("hold", "Anybody’s request that a push stop, with a name and a reason. It stands until somebody lifts it by name."),
+    (
+        "hold",
+        "Anybody’s request that a push stop, with a name and a reason. It stands until somebody lifts it by name.",
+    ),
     ("gate, verdict", "The question before a step, and its answer: go, hold or stop."),
     ("incident, severity", "Harm to users that is being handled, and how bad it was."),
-    ("postmortem, revision, action item", "What was learned in writing, one saved state of it, and one thing to be done by one person by a date."),
+    (
+        "postmortem, revision, action item",
+        "What was learned in writing, one saved state of it, and one thing to be done by one person by a date.",
+    ),
     ("ledger, entry", "The record that is only ever added to, and one line of it. A correction is a new line."),
 ];
 
@@ -201,16 +211,25 @@ const HARM: [(&str, &str); 9] = [
     ("suspect", "A change near a regression, with a probability and the evidence. From 0.5 on it is blamed."),
     ("continuation", "A step that raised exposure to the blamed change after the onset."),
     ("expected band", "Where the crash rate of a release lies by its own past, 95 % of the time."),
-    ("excess, counted", "Excess: crashes beyond expectation, an estimate with its interval. Counted: the plain number, which assumes nothing."),
-    ("open risk", "What a regression leaves behind when its victims ran out: the defect is still there, and somebody minds it."),
+    (
+        "excess, counted",
+        "Excess: crashes beyond expectation, an estimate with its interval. Counted: the plain number, which assumes nothing.",
+    ),
+    (
+        "open risk",
+        "What a regression leaves behind when its victims ran out: the defect is still there, and somebody minds it.",
+    ),
 ];
 
 fn chapters() -> Vec<Chapter> {
     let list = |words: &[(&'static str, &'static str)]| words.iter().map(|(says, means)| word(says, means)).collect();
-    let known = Known::ALL.into_iter().map(|it| Word { icon: Some(it.word().to_owned()), ..word(it.word(), it.means()) });
+    let known =
+        Known::ALL.into_iter().map(|it| Word { icon: Some(it.word().to_owned()), ..word(it.word(), it.means()) });
     let kind = |it: Kind| match it {
         Kind::Itself => "The release that is pushed crashes.",
-        Kind::Collateral => "Other releases, or another service, crash because of what is pushed. Its own graphs stay clean.",
+        Kind::Collateral => {
+            "Other releases, or another service, crash because of what is pushed. Its own graphs stay clean."
+        }
         Kind::Mixed => "Both the pushed release and others crash.",
         Kind::Flag => "It follows a flag change.",
         Kind::Rollback => "It began with a rollback.",
@@ -221,7 +240,9 @@ fn chapters() -> Vec<Chapter> {
         Ending::Stopped => "The push was stopped, and the harm with it.",
         Ending::FlagReverted => "The flag was turned back, and the crashes ended.",
         Ending::Fixed => "The crash rate fell while the victims were still running.",
-        Ending::VictimsGone => "The crash rate of the victims was still high when the last of them went away. Totals fall to zero; nothing was mended.",
+        Ending::VictimsGone => {
+            "The crash rate of the victims was still high when the last of them went away. Totals fall to zero; nothing was mended."
+        }
         Ending::Subsided => "It fell by itself.",
     };
     let verdict = |it: Decision| match it {

@@ -223,7 +223,11 @@ pub async fn person(app: Data<App>, signed: SignedIn, path: Path<String>) -> Res
         title: it.person.as_ref().map_or_else(|| actor.clone(), |person| person.name.clone()),
         about,
         steps_say: format!("{} and {}", many(it.counts.0, "step"), many(it.counts.1, "flag change")),
-        continued_say: format!("{} among {}", many(went_on as i64, "continuation"), many(all, "step and flag change").replace("step and flag changes", "steps and flag changes")),
+        continued_say: format!(
+            "{} among {}",
+            many(went_on as i64, "continuation"),
+            many(all, "step and flag change").replace("step and flag changes", "steps and flag changes")
+        ),
         levels: Known::ALL.into_iter().map(level).filter(|(_, count)| *count > 0).collect(),
         continued_href: format!("/continued?period=any&actor={}", encode(&actor)),
         pushes: it.pushes,

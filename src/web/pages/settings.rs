@@ -297,13 +297,16 @@ pub async fn create_token(app: Data<App>, posted: Posted) -> Result<HttpResponse
         text => text.parse::<i64>().ok().filter(|days| (1..=LONGEST_DAYS).contains(days)).map(Some).ok_or(()),
     };
     let Ok(days) = days else {
-        let refusal = format!("Days are a whole number from 1 to {LONGEST_DAYS}; leave it empty for a token that holds for good.");
+        let refusal = format!(
+            "Days are a whole number from 1 to {LONGEST_DAYS}; leave it empty for a token that holds for good."
+        );
         return tokens_page(&app, &posted.signed, typed, vec![refusal], None).await;
     };
     let (by, creator, now) = (posted.signed.actor(), posted.signed.person.email.clone(), app.clock.now());
     let (name, scopes) = (typed.name.clone(), typed.chosen.clone());
     let outcome =
-        refusable(&app, move |app| administer::create_token(&app.store, &by, &creator, &name, &scopes, days, now)).await?;
+        refusable(&app, move |app| administer::create_token(&app.store, &by, &creator, &name, &scopes, days, now))
+            .await?;
     match outcome {
         Ok((token, secret)) => {
             let once = Once {
