@@ -52,8 +52,8 @@ struct EditPage {
     people: Vec<Person>,
     refusals: Vec<String>,
     previewed: bool,
-    /// Who saved meanwhile, and when.
-    overtaken: Option<(String, String)>,
+    /// Who saved meanwhile, when, and under which title.
+    overtaken: Option<(String, String, String)>,
 }
 
 impl EditPage {
@@ -98,7 +98,7 @@ fn page(
     written: flow::Written,
     theirs: Option<&Revision>,
 ) -> EditPage {
-    let overtaken = theirs.map(|theirs| (short(&theirs.actor).to_owned(), frame.when(theirs.at)));
+    let overtaken = theirs.map(|theirs| (short(&theirs.actor).to_owned(), frame.when(theirs.at), theirs.title.clone()));
     let field = |section: Section| {
         let text = written.sections.get(&section).cloned().unwrap_or_default();
         let other = theirs.map(|theirs| theirs.sections.get(&section).cloned().unwrap_or_default());
