@@ -28,7 +28,7 @@ use std::{
 #[derive(Parser)]
 #[command(name = "pushback", version, max_term_width = 110)]
 pub struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Settings of a server")]
     settings: Settings,
     #[command(subcommand)]
     command: Option<Command>,

@@ -51,7 +51,7 @@ impl Application {
             io::Error::new(error.kind(), format!("{} cannot be listened on: {error}", config.listen))
         })?;
         let address = listener.local_addr()?;
-        let (judging, judge) = Judging::start(store.clone(), clock)?;
+        let (judging, judge) = waiting(|| Judging::start(store.clone(), clock))?;
         let wake = judging.clone();
         let (telemetry, writer) = Telemetry::start(store.clone(), clock, move || wake.wake())?;
         let base_url = config.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
@@ -92,13 +92,21 @@ impl Application {
     }
 }
 
-/// The name of the setting that holds the one-time link's hash being printed for the first administrator.
+/// Runs something that waits for the database where requests are driven, which must not wait: in a thread of its own.
+fn waiting<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
+}
+
+/// A new one-time link for the first administrator, where nobody can sign in yet; links given out before end.
 pub fn first_link(app: &App) -> Result<Option<String>, flows::Error> {
     let now = app.clock.now();
-    if app.store.read::<_, flows::Error>(|read| Ok(read.has_administrator()?))? {
-        return Ok(None);
-    }
     let link = secret::new_secret("welcome");
-    flows::sign_in::invite(&app.store, None, &link, now)?;
-    Ok(Some(format!("{}/welcome/{link}", app.base_url)))
+    let invited = waiting(|| {
+        if app.store.read::<_, flows::Error>(|read| Ok(read.has_administrator()?))? {
+            return Ok(false);
+        }
+        flows::sign_in::invite(&app.store, None, &link, now)?;
+        Ok::<_, flows::Error>(true)
+    })?;
+    Ok(invited.then(|| format!("{}/welcome/{link}", app.base_url)))
 }

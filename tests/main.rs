@@ -1,2 +1,8 @@
-#[test]
-fn t() {}
+//! Everything that is tested from outside the library, in one binary: it links once, and shares servers and databases.
+
+mod architecture;
+mod journeys;
+mod pages;
+mod schema;
+mod store;
+mod support;

@@ -26,9 +26,9 @@ pub fn of(exception: &Exception) -> String {
 /// A signature longer than this is cut.
 const LONGEST: usize = 300;
 
-/// Text cut to the longest signature, at a character's edge.
+/// Text cut to the longest signature, at a character's edge, on one line.
 pub fn cut(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
+    text.chars().take(LONGEST).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 fn name(frame: &Frame) -> Option<String> {

@@ -58,6 +58,28 @@ fn bake_left(push: &Push, now: Time) -> Option<chrono::TimeDelta> {
     (until > now && push.standing.percent.value() > 0.0 && push.standing.state.is_open()).then(|| until - now)
 }
 
+/// The push and the gate's answer now, without writing the question down: for who looks and does not ask.
+pub fn look_at_gate(store: &Store, judge: &Judge, push: &str, now: Time) -> Result<(Push, GateAnswer), Error> {
+    let (known, holds, ids) = store.read::<_, Error>(|read| {
+        let known = read.push(push)?.ok_or_else(|| Error::no("push", push))?;
+        Ok((known, read.holds_of(push)?, read.regression_keys()?))
+    })?;
+    let mut answer = answer(judge, &known, &holds, now);
+    name_kept(judge, &ids, &mut answer);
+    Ok((known, answer))
+}
+
+/// Names regressions in an answer by the ids that were kept, which pages and links know; the judge numbers what it found in its
+/// own reading. `ids` are the lasting names with the ids.
+pub(super) fn name_kept(judge: &Judge, ids: &[(String, String)], answer: &mut GateAnswer) {
+    for reason in &mut answer.reasons {
+        let kept = judge.key_of(reason).and_then(|key| ids.iter().find(|(kept, _)| kept == key));
+        if let Some((_, id)) = kept {
+            reason.clone_from(id);
+        }
+    }
+}
+
 /// Asks the gate for a push, and keeps the question with its answer.
 pub fn ask_gate(
     store: &Store,
@@ -67,11 +89,7 @@ pub fn ask_gate(
     push: &str,
     now: Time,
 ) -> Result<GateAnswer, Error> {
-    let (known, holds) = store.read::<_, Error>(|read| {
-        let known = read.push(push)?.ok_or_else(|| Error::no("push", push))?;
-        Ok((known, read.holds_of(push)?))
-    })?;
-    let answer = answer(judge, &known, &holds, now);
+    let (known, answer) = look_at_gate(store, judge, push, now)?;
     let asked = GateAsked {
         push: push.to_owned(),
         at: now,

@@ -16,14 +16,14 @@ const LONGEST: usize = 1000;
 
 /// A reason that says something, or a refusal that says what is missing.
 pub fn reason(text: &str, ask: &str) -> Result<String, Error> {
-    let text = text.trim();
+    let text: String = text.trim().chars().filter(|letter| !letter.is_control() || *letter == '\n').collect();
     if text.is_empty() {
         return Err(Error::refused(format!("{ask} One line is enough.")));
     }
     if text.chars().count() > LONGEST {
         return Err(Error::refused(format!("{ask} At most {LONGEST} characters.")));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// Asks for a push to stop. `person` is the address that everybody sees.

@@ -12,6 +12,7 @@ pub mod hold_push;
 pub mod import_history;
 pub mod incident;
 pub mod judge_history;
+pub mod list_findings;
 pub mod mind_risk;
 pub mod postmortem_facts;
 pub mod record_change;

@@ -77,6 +77,12 @@ pub fn keep_change(tx: &mut Tx<'_>, by: &Actor, record: &Record, now: Time) -> R
     Ok(kept)
 }
 
+/// An id for a push whose sender has none: the service and the time, so that people can say it to each other.
+pub fn new_push_id(service: &str, now: Time) -> String {
+    let tail = secret::hex(&secret::random::<2>());
+    format!("{service}-{}-{tail}", now.format("%Y%m%d-%H%M%S"))
+}
+
 /// Creates a service by its first use.
 pub fn know_service(tx: &mut Tx<'_>, by: &Actor, name: &str, now: Time) -> Result<(), Error> {
     if tx.ensure_service(name, &secret::new_public_key(), now)? {

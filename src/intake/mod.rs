@@ -21,6 +21,7 @@ use formats::envelope::{FrameError, Item};
 use formats::fields::{id, text_under, under, whole};
 use formats::{client_report, event, session, store};
 use json::JsonError;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -31,7 +32,8 @@ pub const LONGEST_EVENT: usize = 1 << 20;
 const LONGEST_CLIENT_REPORT: usize = 16 * 1024;
 
 /// The names of the tags or contexts in which a service's clients say more than the protocol has fields for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TagNames {
     /// The cell that the program runs in.
     pub cell: String,

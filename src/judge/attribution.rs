@@ -43,6 +43,8 @@ pub(crate) enum Shape {
     PresentAnywhere,
     /// Everywhere from the change's beginning on, even after it has gone.
     EverPresent,
+    /// The release itself, and the others by its share in their cell.
+    ReleaseAndShare,
     /// Within one release, by the flag's share.
     FlagInRelease,
     /// By the share of the release that comes back.
@@ -63,6 +65,7 @@ impl Shape {
             Shape::ShareOfAll => "by its share of all cells",
             Shape::PresentAnywhere => "once it is anywhere",
             Shape::EverPresent => "from its beginning on, even after it is gone",
+            Shape::ReleaseAndShare => "the release itself, and the others by its share in the cell",
             Shape::FlagInRelease => "the flag within one release",
             Shape::Returning => "by the share that comes back",
             Shape::Ambient => "some hours that no change explains",
@@ -211,7 +214,22 @@ impl Question<'_> {
         }
         let age = (self.from - candidate.first).max(0) as f64 / (24 * HOUR) as f64;
         let topology = if candidate.own { 1.0 } else { 0.5 };
-        let scale = topology * (-age).exp();
+        // However often a flag was turned, it is one flag.
+        let turns = match candidate.change {
+            Change::Flag(number) => {
+                let (line, _) = self.changes.flag_line(number);
+                let among = |it: &&Candidate| line.iter().any(|flag| self.changes.id(it.change) == flag.id);
+                it.candidates.iter().filter(|it| matches!(it.change, Change::Flag(_))).filter(among).count().max(1)
+            }
+            Change::Push(_) => 1,
+        };
+        // A signature that the old code never showed cannot come from the old code alone: something else has changed.
+        let clue = match (new_signature, candidate.own, candidate.change) {
+            (true, true, Change::Push(_)) => 3.0,
+            (true, _, _) => 2.0,
+            (false, _, _) => 1.0,
+        };
+        let scale = topology * (-age).exp() / turns as f64;
         let all = |block: usize| {
             let cells = 0..frame.cells;
             let ran: f64 = cells.clone().map(|cell| frame.in_cell(block, cell)).sum();
@@ -257,8 +275,6 @@ impl Question<'_> {
             (Change::Push(number), Some(release)) => {
                 let own = move |other: u16| yes(other == release);
                 let itself = if candidate.rollback { Kind::Rollback } else { Kind::Itself };
-                // A signature that the old code never showed cannot come from the old code alone.
-                let clue = if new_signature { 3.0 } else { 1.0 };
                 add(itself, Shape::Release, 0.28, &|_, other, _| own(other));
                 let prior = 0.17 * clue;
                 add(Kind::Collateral, Shape::ShareInCell, 0.4 * prior, &|b, other, c| (1.0 - own(other)) * dose(b, c));
@@ -272,24 +288,34 @@ impl Question<'_> {
                 add(Kind::Collateral, Shape::EverPresent, 0.1 * prior, &|b, other, _| {
                     (1.0 - own(other)) * yes(ever[b])
                 });
-                add(Kind::Mixed, Shape::ShareInCell, 0.03, &|b, _, c| dose(b, c));
-                add(Kind::Mixed, Shape::ShareOfAll, 0.02, &|b, _, _| of_all[b]);
+                // The release crashes by itself and harms the others too, in some proportion.
+                for itself in [0.1, 0.3, 1.0] {
+                    add(Kind::Mixed, Shape::ReleaseAndShare, 0.012, &|b, other, c| {
+                        if other == release { itself } else { dose(b, c) }
+                    });
+                }
+                // Everybody alike by its share: where all cells have the same share, that is hardly more than "it rose".
+                let even =
+                    (0..frame.blocks.len()).all(|b| (1..frame.cells).all(|c| (dose(b, c) - dose(b, 0)).abs() < 0.02));
+                add(Kind::Mixed, Shape::ShareInCell, if even { 0.003 } else { 0.02 }, &|b, _, c| dose(b, c));
                 if let Some(back) = self.changes.pushes[number].taken_back() {
-                    add(Kind::Rollback, Shape::Returning, 0.1, &|b, other, c| {
-                        (1.0 - own(other)) * (1.0 - dose(b, c)) * yes(frame.blocks[b].0 >= back)
+                    add(Kind::Rollback, Shape::Returning, 0.1 * clue, &|b, other, c| {
+                        let (start, end) = frame.blocks[b];
+                        let after = (end - back.clamp(start, end)) as f64 / (end - start).max(1) as f64;
+                        (1.0 - own(other)) * (1.0 - dose(b, c)) * after
                     });
                 }
             }
             (Change::Push(_), None) => {
-                add(Kind::Collateral, Shape::ShareInCell, 0.1, &|b, _, c| dose(b, c));
-                add(Kind::Collateral, Shape::PresentAnywhere, 0.05, &|b, _, _| yes(anywhere[b]));
+                add(Kind::Collateral, Shape::ShareInCell, 0.1 * clue, &|b, _, c| dose(b, c));
+                add(Kind::Collateral, Shape::PresentAnywhere, 0.05 * clue, &|b, _, _| yes(anywhere[b]));
             }
             (Change::Flag(_), _) => {
-                add(Kind::Flag, Shape::ShareInCell, 0.12, &|b, _, c| dose(b, c));
-                add(Kind::Flag, Shape::PresentAnywhere, 0.03, &|b, _, _| yes(anywhere[b]));
+                add(Kind::Flag, Shape::ShareInCell, 0.12 * clue, &|b, _, c| dose(b, c));
+                add(Kind::Flag, Shape::PresentAnywhere, 0.03 * clue, &|b, _, _| yes(anywhere[b]));
                 for push in it.candidates.iter().filter(|push| push.own && candidate.own) {
                     let Some(release) = push.release else { continue };
-                    add(Kind::Flag, Shape::FlagInRelease, 0.06, &|b, other, c| yes(other == release) * dose(b, c));
+                    add(Kind::Flag, Shape::FlagInRelease, 0.04, &|b, other, c| yes(other == release) * dose(b, c));
                 }
             }
         }
@@ -384,8 +410,13 @@ fn ambient(it: &Attribution) -> Explanation {
     const LENGTHS: [usize; 7] = [1, 2, 4, 8, 16, 32, usize::MAX];
     let blocks = it.frame.blocks.len();
     let width = it.frame.width();
-    let with_crashes =
-        |cell: usize| (0..it.counts.len()).any(|at| it.counts[at] > 0.0 && it.frame.population(at % width).1 == cell);
+    let mut of_cell = vec![0.0; it.frame.cells];
+    for (at, count) in it.counts.iter().enumerate() {
+        of_cell[it.frame.population(at % width).1] += count;
+    }
+    let all: f64 = of_cell.iter().sum();
+    // Trouble of one cell alone is only tried where that cell carries much of what there is.
+    let with_crashes = |cell: usize| of_cell[cell] > 0.0 && of_cell[cell] >= 0.3 * all;
     let mut places: Vec<(Option<usize>, f64)> = vec![(None, if it.frame.cells > 1 { 0.5 } else { 1.0 })];
     if it.frame.cells > 1 {
         let each = 0.5 / it.frame.cells as f64;

@@ -6,6 +6,7 @@ use super::{
     frame::Frame,
     site::Site,
 };
+use crate::domain::push::PushStarted;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long after its last step a push or flag change is still a candidate.
@@ -40,6 +41,8 @@ pub(crate) struct Changes {
     pub(crate) flags: Vec<Flag>,
     push_numbers: BTreeMap<String, usize>,
     flag_numbers: BTreeSet<String>,
+    /// Pushes and flag changes by the service that they change.
+    of_service: BTreeMap<String, Vec<Change>>,
     edges: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -54,6 +57,21 @@ impl Changes {
         &mut self.pushes[number]
     }
 
+    /// Takes the first line of a push in.
+    pub(crate) fn begin(&mut self, line: &PushStarted) {
+        let push = self.push(&line.push);
+        if push.begun.is_some() {
+            return;
+        }
+        push.begin(line);
+        let number = self.push_numbers[&line.push];
+        self.of_service.entry(line.service.clone()).or_default().push(Change::Push(number));
+    }
+
+    fn of(&self, service: &str) -> impl Iterator<Item = Change> {
+        self.of_service.get(service).into_iter().flatten().copied()
+    }
+
     /// The number of a push.
     pub(crate) fn find_push(&self, id: &str) -> Option<usize> {
         self.push_numbers.get(id).copied()
@@ -63,6 +81,7 @@ impl Changes {
     pub(crate) fn flag(&mut self, flag: Flag) -> bool {
         let new = self.flag_numbers.insert(flag.id.clone());
         if new {
+            self.of_service.entry(flag.service.clone()).or_default().push(Change::Flag(self.flags.len()));
             self.flags.push(flag);
         }
         new
@@ -74,17 +93,6 @@ impl Changes {
         self.edges.entry(other.to_owned()).or_default().insert(one.to_owned());
     }
 
-    /// How close a change's service is to the one that crashes: 1 for itself, 0.5 for one that it talks to, else 0.
-    pub(crate) fn closeness(&self, service: &str, other: &str) -> f64 {
-        if service == other {
-            1.0
-        } else if self.edges.get(service).is_some_and(|edges| edges.contains(other)) {
-            0.5
-        } else {
-            0.0
-        }
-    }
-
     /// The services whose changes can be behind crashes of this one.
     pub(crate) fn around(&self, service: &str) -> Vec<String> {
         let edges = self.edges.get(service).into_iter().flatten().cloned();
@@ -93,12 +101,16 @@ impl Changes {
 
     /// The pushes of one service and environment, in order of their first exposure.
     pub(crate) fn pushes_of<'a>(&'a self, service: &str, environment: &str) -> Vec<&'a Push> {
-        let of = |push: &&Push| {
-            push.begun.as_ref().is_some_and(|it| it.service == service && it.environment == environment)
-                && push.first_exposed().is_some()
+        let of = |change: Change| match change {
+            Change::Push(number) => {
+                let push = &self.pushes[number];
+                let here = push.begun.as_ref().is_some_and(|it| it.environment == environment);
+                (here && push.first_exposed().is_some()).then_some(push)
+            }
+            Change::Flag(_) => None,
         };
-        let mut pushes: Vec<&Push> = self.pushes.iter().filter(of).collect();
-        pushes.sort_by_key(|push| (push.first_exposed(), push.id.clone()));
+        let mut pushes: Vec<&Push> = self.of(service).filter_map(of).collect();
+        pushes.sort_by(|a, b| (a.first_exposed(), &a.id).cmp(&(b.first_exposed(), &b.id)));
         pushes
     }
 
@@ -123,41 +135,49 @@ impl Changes {
 
     /// Every change that exposed somebody near this service before `until`, and moved at most a day before `from`.
     pub(crate) fn candidates(&self, site: &Site, from: Micros, until: Micros) -> Vec<Candidate> {
-        let mut found = Vec::new();
-        for (number, push) in self.pushes.iter().enumerate() {
-            let (Some(begun), Some(first)) = (&push.begun, push.first_exposed()) else { continue };
-            let close = self.closeness(&site.service, &begun.service);
-            let moved = push.last_moved().is_some_and(|moved| moved >= from - REACH);
-            if begun.environment != site.environment || close == 0.0 || first >= until || !moved {
-                continue;
-            }
-            let own = begun.service == site.service;
-            found.push(Candidate {
-                change: Change::Push(number),
-                own,
-                release: site.releases.find(&begun.release).filter(|_| own).map(|it| it as u16),
-                rollback: begun.rollback,
-                first,
-                moves: push.steps.iter().map(|step| step.at).collect(),
-            });
-        }
-        for (number, flag) in self.flags.iter().enumerate() {
-            let close = self.closeness(&site.service, &flag.service);
-            let near = flag.at >= from - REACH && flag.at < until;
-            if flag.environment != site.environment || close == 0.0 || !near {
-                continue;
-            }
-            let (line, place) = self.flag_line(number);
-            found.push(Candidate {
-                change: Change::Flag(number),
-                own: flag.service == site.service,
-                release: None,
-                rollback: false,
-                first: flag.at,
-                moves: line[place..].iter().map(|it| it.at).collect(),
-            });
-        }
+        let around = self.around(&site.service);
+        let changes = around.iter().flat_map(|service| self.of(service));
+        let mut found: Vec<Candidate> =
+            changes.filter_map(|change| self.candidate(change, site, from, until)).collect();
+        found.sort_by_key(|it| it.change);
         found
+    }
+
+    fn candidate(&self, change: Change, site: &Site, from: Micros, until: Micros) -> Option<Candidate> {
+        match change {
+            Change::Push(number) => {
+                let push = &self.pushes[number];
+                let (begun, first) = (push.begun.as_ref()?, push.first_exposed()?);
+                let moved = push.last_moved().is_some_and(|moved| moved >= from - REACH);
+                if begun.environment != site.environment || first >= until || !moved {
+                    return None;
+                }
+                let own = begun.service == site.service;
+                Some(Candidate {
+                    change,
+                    own,
+                    release: site.releases.find(&begun.release).filter(|_| own).map(|it| it as u16),
+                    rollback: begun.rollback,
+                    first,
+                    moves: push.steps.iter().map(|step| step.at).collect(),
+                })
+            }
+            Change::Flag(number) => {
+                let flag = &self.flags[number];
+                if flag.environment != site.environment || flag.at < from - REACH || flag.at >= until {
+                    return None;
+                }
+                let (line, place) = self.flag_line(number);
+                Some(Candidate {
+                    change,
+                    own: flag.service == site.service,
+                    release: None,
+                    rollback: false,
+                    first: flag.at,
+                    moves: line[place..].iter().map(|it| it.at).collect(),
+                })
+            }
+        }
     }
 
     /// The earliest first exposure of any change that is on trial at this service now; what came before it is normal.

@@ -20,6 +20,15 @@ use crate::domain::{
     time,
 };
 
+/// After this long the question who is to blame is closed; what it costs and when it ends is not.
+const CLOSED: Micros = 12 * HOUR;
+
+/// How much later than the crashes alone tell the harm may have begun: a chance crash just before it misleads.
+const DOUBT: Micros = 15 * MINUTE;
+
+/// The probability of a suspect from which it is worth saying before it is sure.
+const LIKELY: f64 = 0.75;
+
 /// Suspects less probable than this are not worth naming.
 const WORTH_NAMING: f64 = 0.01;
 
@@ -33,11 +42,13 @@ pub(crate) struct Case {
     /// Its signatures; empty where it is all that were known at the alarm.
     pub(crate) signatures: Vec<u32>,
     known: u32,
-    alarm: Micros,
+    pub(crate) alarm: Micros,
     e_value: f64,
     threshold: f64,
-    detected: Micros,
-    kind: Kind,
+    pub(crate) detected: Micros,
+    pub(crate) kind: Kind,
+    /// Whether kind and suspects were said.
+    kind_said: bool,
     pub(crate) suspects: Vec<Suspect>,
     blames: Option<Change>,
     onset: Began,
@@ -56,8 +67,10 @@ pub(crate) struct Case {
     streak: (Option<Change>, u32),
     reviewed: Micros,
     told: Micros,
+    /// The last time that the watch was in alarm over it.
+    loud: Micros,
     /// Given up before it was said, since it went away.
-    dropped: bool,
+    pub(crate) dropped: bool,
 }
 
 impl Case {
@@ -144,6 +157,7 @@ struct View {
     it: Attribution,
     top: Explanation,
     changes: Vec<(Change, f64)>,
+    kind: Kind,
     onset: Began,
     victims: Vec<u16>,
 }
@@ -177,6 +191,42 @@ impl Judge {
         }
         let top = loud.iter().max_by(|a, b| (a.evidence / a.threshold).total_cmp(&(b.evidence / b.threshold)));
         let (e_value, threshold) = top.map_or((0.0, 0.0), |it| (it.evidence, it.threshold));
+        let new = |them: &[u32]| !them.is_empty() && them.iter().all(|it| !room.normal.knows(*it));
+        let unsaid = self.cases.iter().position(|case| {
+            case.room == number && case.number == 0 && case.is_watched() && new(&case.signatures) == new(&signatures)
+        });
+        if let Some(unsaid) = unsaid {
+            // It is not said yet: what joins it now is the same alarm.
+            let case = &mut self.cases[unsaid];
+            if signatures.is_empty() || case.signatures.is_empty() {
+                case.signatures.clear();
+            } else {
+                case.signatures.extend(signatures);
+                case.signatures.sort_unstable();
+                case.signatures.dedup();
+            }
+            case.known = known;
+            case.loud = now;
+            if e_value / threshold > case.e_value / case.threshold {
+                (case.e_value, case.threshold) = (e_value, threshold);
+            }
+            return;
+        }
+        let alike = |case: &Case| {
+            let shared = signatures.iter().any(|it| case.wants(*it));
+            shared || (signatures.is_empty() && (case.signatures.is_empty() || !new(&case.signatures)))
+        };
+        let lately = self.cases.iter().rposition(|case| {
+            let by_itself = case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR && ends_by_itself(ended.1));
+            case.room == number && case.number > 0 && case.withdrawn.is_none() && by_itself && alike(case)
+        });
+        if let Some(lately) = lately {
+            // What comes back so soon had not ended.
+            self.cases[lately].ended = None;
+            self.explain(lately);
+            self.review(lately, now);
+            return;
+        }
         let site = &room.site;
         let twin = self.cases.iter().filter(|case| case.room == number && case.alarm == now).count();
         let suffix = if twin > 0 { format!("/{}", twin + 1) } else { String::new() };
@@ -186,13 +236,15 @@ impl Judge {
             room: number,
             key,
             number: 0,
-            signatures: signatures.clone(),
+            signatures,
             known,
+            loud: now,
             alarm: now,
             e_value,
             threshold,
             detected: now,
             kind: Kind::Ambient,
+            kind_said: false,
             suspects: Vec::new(),
             blames: None,
             onset,
@@ -211,11 +263,6 @@ impl Judge {
             told: Micros::MIN,
             dropped: false,
         });
-        let case = self.cases.len() - 1;
-        let from = now - 2 * HOUR;
-        let room = &mut self.rooms[number];
-        room.site.explained.push(Explained { case, signatures, known, from, to: Micros::MAX });
-        room.watch.forget();
     }
 
     /// Goes over the open cases of one service.
@@ -245,7 +292,9 @@ impl Judge {
         } else if self.overturned(number, &view, now) {
             return;
         }
-        self.take(number, &view);
+        if now - self.cases[number].alarm <= CLOSED {
+            self.take(number, &view);
+        }
         let until = self.rooms[self.cases[number].room].site.known_until(now);
         let case = &self.cases[number];
         let inquest = Inquest {
@@ -285,8 +334,9 @@ impl Judge {
         // When it began as far as the crashes alone can tell: a change that came later is no suspect.
         if let Some(blind) = it.best(None).cloned() {
             let blind = began(site, &it, &blind, None, &wanted, alarm);
-            if it.candidates.iter().any(|candidate| candidate.first > blind.latest) {
-                question.latest_start = blind.latest;
+            let latest = blind.latest + DOUBT;
+            if it.candidates.iter().any(|candidate| candidate.first > latest) {
+                question.latest_start = latest;
                 it = question.answer();
             }
         }
@@ -302,7 +352,14 @@ impl Judge {
         });
         let onset = began(site, &it, &top, first, &wanted, alarm);
         let victims = victims(&it, &top);
-        Some(View { it, top, changes, onset, victims })
+        // Changes may be behind it though none of them stands out: then it is of the kind that is most probable.
+        let kind = match changes.first() {
+            Some(first) if it.ambient() + it.chance() < BLAME => {
+                it.best(Some(first.0)).map_or(Kind::Ambient, |it| it.kind)
+            }
+            _ => Kind::Ambient,
+        };
+        Some(View { it, top, changes, kind, onset, victims })
     }
 
     fn is_of_another(&self, number: usize, event: &Event) -> bool {
@@ -320,17 +377,27 @@ impl Judge {
             _ if nothing >= sure => Some(None),
             _ => None,
         };
-        let waited = now - self.cases[number].alarm >= self.settings.patience;
+        // A suspect that is likely but not sure gets some more time, and one that is hardly likely a good deal.
+        let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
+        let patience = match leader {
+            Some((_, probability)) if probability >= LIKELY => self.settings.patience * 3 / 2,
+            Some((_, probability)) if probability >= BLAME => self.settings.patience * 3,
+            _ => self.settings.patience,
+        };
+        let moved_only = view.top.shape == Shape::Release && self.may_be_renamed(number, view);
         let case = &mut self.cases[number];
+        let waited = now - case.alarm >= patience;
         match agreed {
             Some(what) if case.streak.1 > 0 && case.streak.0 == what => case.streak.1 += 1,
             Some(what) => case.streak = (what, 1),
             None => case.streak = (None, 0),
         }
-        if case.streak.1 < 2 && !waited {
+        if (case.streak.1 < 2 && !waited) || moved_only {
             return false;
         }
-        if view.it.chance() >= BLAME {
+        // What nobody can explain, and went quiet again before it could be said, was chance.
+        let receded = case.streak.1 < 2 && !likely && now - case.loud > 5 * MINUTE;
+        if view.it.chance() >= BLAME || receded {
             self.drop_case(number);
             return false;
         }
@@ -340,20 +407,50 @@ impl Judge {
         case.detected = now;
         self.take(number, view);
         if let Some(other) = self.same_as(number) {
-            self.merge(number, other);
+            self.merge(number, other, now);
             return false;
         }
+        let case = &self.cases[number];
+        let explained = Explained {
+            case: number,
+            signatures: case.signatures.clone(),
+            known: case.known,
+            from: case.onset.earliest,
+            to: Micros::MAX,
+        };
+        let room = &mut self.rooms[case.room];
+        room.site.explained.push(explained);
+        room.watch.forget();
         true
+    }
+
+    /// Whether a signature that only the new release shows may be an old one under a new name: the release as a whole does not
+    /// crash more than its past, by a likelihood ratio of three. Moved is not worse.
+    fn may_be_renamed(&self, number: usize, view: &View) -> bool {
+        let case = &self.cases[number];
+        let Room { site, normal, .. } = &self.rooms[case.room];
+        let release = view.it.candidates.iter().find(|it| Some(it.change) == view.top.change).and_then(|it| it.release);
+        let (Some(release), false) = (release, case.signatures.is_empty()) else { return false };
+        if case.signatures.iter().any(|signature| normal.knows(*signature)) {
+            return false;
+        }
+        let mut frame = view.it.frame.clone();
+        let counts = frame.counts(site, |event| event.counts && !self.is_of_another(number, event));
+        let expected = normal.expected(&frame, &|_| true);
+        let (mut found, mut usual) = (0.0, 0.0);
+        for at in (0..counts.len()).filter(|at| frame.population(at % frame.width()).0 == release) {
+            found += counts[at];
+            usual += expected[at];
+        }
+        let ratio = f64::max(found / f64::max(usual, 1e-9), 1.0);
+        found * ratio.ln() - (ratio - 1.0) * usual < 3_f64.ln()
     }
 
     fn drop_case(&mut self, number: usize) {
         self.cases[number].dropped = true;
-        let room = &mut self.rooms[self.cases[number].room];
-        room.site.explained.retain(|it| it.case != number);
-        room.watch.forget();
     }
 
-    /// An open regression of the same service with the same blame and kind.
+    /// A regression of the same service with the same blame that goes on.
     fn same_as(&self, number: usize) -> Option<usize> {
         let case = &self.cases[number];
         (0..self.cases.len()).find(|other| {
@@ -361,14 +458,14 @@ impl Judge {
             *other != number
                 && it.room == case.room
                 && it.number > 0
-                && it.is_watched()
+                && it.withdrawn.is_none()
+                && it.ended.is_none_or(|ended| ends_by_itself(ended.1) && case.onset.at - ended.0 < HOUR / 2)
                 && it.blamed() == case.blamed()
-                && (it.kind == case.kind || case.blamed().is_some())
         })
     }
 
     /// Adds the signatures of a case to another that is the same harm.
-    fn merge(&mut self, number: usize, into: usize) {
+    fn merge(&mut self, number: usize, into: usize, now: Micros) {
         self.detected -= 1;
         self.cases[number].number = 0;
         self.cases[number].dropped = true;
@@ -383,17 +480,22 @@ impl Judge {
             self.cases[into].signatures.sort_unstable();
             self.cases[into].signatures.dedup();
         }
-        self.rooms[room].site.explained.retain(|it| it.case != number);
+        self.cases[into].ended = None;
         self.explain(into);
         self.rooms[room].watch.forget();
+        self.review(into, now);
     }
 
     /// What was said and is now as surely something else is withdrawn, and the new verdict gets a case of its own.
     fn overturned(&mut self, number: usize, view: &View, now: Micros) -> bool {
+        if now - self.cases[number].alarm > CLOSED {
+            return false;
+        }
         let said = self.cases[number].blamed();
-        let leader = view.changes.first().filter(|it| it.1 >= self.settings.sure).map(|it| it.0);
+        let surer = 1.0 - (1.0 - self.settings.sure) / 3.0;
+        let leader = view.changes.first().filter(|it| it.1 >= surer).map(|it| it.0);
         let other = match said {
-            Some(said) => leader.is_some_and(|leader| leader != said) || view.it.ambient() >= self.settings.sure,
+            Some(said) => leader.is_some_and(|leader| leader != said) || view.it.ambient() >= surer,
             None => false,
         };
         if !other {
@@ -401,7 +503,7 @@ impl Judge {
             return false;
         }
         self.cases[number].streak.1 += 1;
-        if self.cases[number].streak.1 < 2 {
+        if self.cases[number].streak.1 < 3 {
             return true;
         }
         let what = leader.map_or("no change".to_owned(), |leader| self.changes.id(leader).to_owned());
@@ -419,6 +521,9 @@ impl Judge {
         next.continuations.clear();
         next.paths.clear();
         next.streak = (None, 0);
+        next.suspects.clear();
+        next.kind_said = false;
+        next.blames = None;
         self.cases.push(next);
         let last = self.cases.len() - 1;
         for it in self.rooms[self.cases[number].room].site.explained.iter_mut().filter(|it| it.case == number) {
@@ -445,9 +550,16 @@ impl Judge {
             })
             .collect();
         let case = &mut self.cases[number];
-        case.suspects = suspects;
-        case.kind = view.top.kind;
-        case.blames = view.changes.first().map(|it| it.0);
+        // A blame that comes later than the regression was said has to be likelier than one that comes with it.
+        let leader = view.changes.first().copied();
+        let wavers =
+            case.kind_said && case.blamed().is_none() && leader.is_some_and(|it| (BLAME..LIKELY).contains(&it.1));
+        if !wavers {
+            case.suspects = suspects;
+            case.kind = view.kind;
+            case.blames = leader.map(|it| it.0);
+        }
+        case.kind_said = case.number > 0;
         let limit = case.detected;
         let cap = |at: Micros| at.min(limit);
         case.onset =
@@ -474,7 +586,7 @@ impl Judge {
         match best.kind {
             Kind::Collateral => format!("{}'s crash rate follows {pushed}'s share{count}", names(&harmed)),
             Kind::Itself => format!("{pushed} crashes more than its past, and others beside it do not{count}"),
-            Kind::Mixed => format!("All releases crash by {pushed}'s share{count}"),
+            Kind::Mixed => format!("{pushed} crashes more than its past, and so do others by its share{count}"),
             Kind::Flag => format!("The crash rate follows the share of {pushed}{count}"),
             Kind::Rollback => format!("The crash rate follows the rollback{count}"),
             Kind::Ambient => String::new(),
@@ -690,6 +802,14 @@ impl Judge {
         self.said_last.insert(case.key.clone(), regression);
         self.cases[number].told = now;
         self.said.push(said);
+    }
+}
+
+/// Whether an ending was read from the rate alone, so that a rise soon after shows that it was none.
+fn ends_by_itself(ending: Ending) -> bool {
+    match ending {
+        Ending::Fixed | Ending::Subsided | Ending::Stopped => true,
+        Ending::RolledBack | Ending::FlagReverted | Ending::VictimsGone => false,
     }
 }
 

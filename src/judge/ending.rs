@@ -38,16 +38,27 @@ struct Sums {
 impl Inquest<'_> {
     /// The ending, if there is one.
     pub(crate) fn ending(&self) -> Option<(Micros, Ending)> {
-        if let Some(end) = self.culprit_gone() {
-            return Some(end);
+        if let Some((gone, ending)) = self.culprit_gone().filter(|gone| gone.0 >= self.onset) {
+            // Once the culprit is gone, it is its absence that has to be quiet; only after hours does anything else count.
+            if self.is_quiet_since(gone) {
+                return Some((gone, ending));
+            }
+            if self.until - gone < 2 * HOUR {
+                return None;
+            }
         }
-        if let Some(end) = self.fell() {
-            return Some(end);
+        if let Some((at, ending)) = self.fell() {
+            // Harm that goes away while its suspect stays speaks against the suspect: that is for the next look to weigh.
+            let contradicts = ending == Ending::Subsided && self.explanation.change.is_some();
+            if !contradicts || self.until - at >= 2 * HOUR {
+                return Some((at, ending));
+            }
+            return None;
         }
         self.victims_gone()
     }
 
-    /// The change was taken back, and the harm with it.
+    /// When the change was taken back, and what it would be called if the harm went with it.
     fn culprit_gone(&self) -> Option<(Micros, Ending)> {
         let change = self.explanation.change?;
         let (gone, ending) = match change {
@@ -61,7 +72,11 @@ impl Inquest<'_> {
                 let release = self.site.releases.find(&begun.release).filter(|_| own);
                 let measured = release.filter(|_| self.site.basis() != Basis::Shares);
                 let gone = match measured {
-                    Some(release) => self.site.lives.get(release)?.1,
+                    Some(release) => {
+                        let last = self.site.lives.get(release)?.1;
+                        let heard = self.site.frontier.unwrap_or(self.until).min(self.until);
+                        Some(last).filter(|last| heard - last >= QUIET / 2)?
+                    }
                     None => push.steps.last().filter(|step| step.share <= 0.0)?.at,
                 };
                 let newer = release.is_some_and(|release| self.newer_runs(release));
@@ -80,13 +95,17 @@ impl Inquest<'_> {
                 (last.at, Ending::FlagReverted)
             }
         };
-        if gone < self.onset || self.until - gone < QUIET {
-            return None;
+        Some((gone, ending))
+    }
+
+    /// Whether no more crashed since than usual, and enough could have.
+    fn is_quiet_since(&self, gone: Micros) -> bool {
+        if self.until - gone < QUIET {
+            return false;
         }
         let after = self.sums(gone, None);
         let quiet = poisson_tail(after.count, after.expected * 1.25 + 0.02) > 0.01;
-        let told = after.elevated >= 3.0 || self.until - gone >= 30 * MINUTE || !self.victims_run();
-        (quiet && told).then_some((gone, ending))
+        quiet && (after.elevated >= 3.0 || self.until - gone >= 30 * MINUTE || !self.victims_run())
     }
 
     /// Whether the fleet now mostly runs a release that came after this one.
@@ -109,7 +128,7 @@ impl Inquest<'_> {
     fn fell(&self) -> Option<(Micros, Ending)> {
         let blocks = &self.it.frame.blocks;
         let first = self.it.frame.block_of(self.onset).map_or(0, |block| block + 1);
-        // Many ends are tried: the evidence must be ten times what one would need.
+        // An end is looked for in every block of a day or more: the evidence has to be as strong as for an alarm.
         let mut best: Option<(f64, Micros)> = None;
         for (start, _) in &blocks[first.min(blocks.len())..] {
             if *start < self.onset || self.until - start < QUIET {
@@ -121,7 +140,7 @@ impl Inquest<'_> {
                 continue;
             }
             let evidence = ln_recovery(sums.count, sums.elevated, ratio);
-            if evidence >= 200_f64.ln() && best.is_none_or(|best| evidence > best.0) {
+            if evidence >= 1000_f64.ln() && best.is_none_or(|best| evidence > best.0) {
                 best = Some((evidence, *start));
             }
         }
@@ -135,6 +154,9 @@ impl Inquest<'_> {
             return Ending::Subsided;
         }
         if let Some(Change::Push(number)) = self.explanation.change {
+            if self.changes.pushes[number].taken_back().is_some_and(|back| back > self.onset) {
+                return Ending::RolledBack;
+            }
             let stopped = |action: Action| action == Action::Stop || action == Action::Pause;
             if self.changes.pushes[number].steps.iter().any(|step| stopped(step.action) && near(step.at)) {
                 return Ending::Stopped;
@@ -146,8 +168,16 @@ impl Inquest<'_> {
         if helped { Ending::Fixed } else { Ending::Subsided }
     }
 
+    /// Whether only the blamed release itself crashed: that it goes away is then for `culprit_gone` to read.
+    fn victims_are_the_culprit(&self) -> bool {
+        let Some(Change::Push(number)) = self.explanation.change else { return false };
+        let release = self.changes.pushes[number].begun.as_ref().and_then(|it| self.site.releases.find(&it.release));
+        release.is_some_and(|release| self.victims.iter().all(|it| usize::from(*it) == release))
+    }
+
     /// The last victim went away while the rate was as high as ever.
     fn victims_gone(&self) -> Option<(Micros, Ending)> {
+        let patience = if self.victims_are_the_culprit() { HOUR } else { QUIET / 2 };
         let at =
             if self.site.basis() == Basis::Shares {
                 let block =
@@ -160,7 +190,7 @@ impl Inquest<'_> {
             };
         // Somebody else must have been heard of since: silence of everybody is a gap, not an ending.
         let heard = self.site.frontier.unwrap_or(self.until);
-        let gone = self.until - at >= QUIET / 2 && heard - at >= QUIET / 2 && at > self.onset;
+        let gone = self.until - at >= patience && heard - at >= QUIET / 2 && at > self.onset;
         gone.then_some((at, Ending::VictimsGone))
     }
 

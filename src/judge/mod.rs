@@ -64,7 +64,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { alarm: 1000.0, hold: 20.0, sure: 0.9, patience: 20 * MINUTE, least_past: HOUR, rule_out: 5.0 }
+        Settings { alarm: 1000.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR, rule_out: 5.0 }
     }
 }
 
@@ -148,7 +148,7 @@ impl Judge {
                 line.depends_on.iter().for_each(|other| self.changes.connect(&line.service, other))
             }
             Record::PushStarted(line) => {
-                self.changes.push(&line.push).begin(line);
+                self.changes.begin(line);
                 let room = self.room(&line.service, &line.environment);
                 let site = &mut self.rooms[room].site;
                 site.name_release(&line.release);
@@ -221,6 +221,12 @@ impl Judge {
         self.cases.iter().filter(|case| case.number > 0).map(|case| case.key.clone()).collect()
     }
 
+    /// The lasting name of a regression that this judge calls by that id. Ids are numbers of one reading of the history and may
+    /// change when it is read again.
+    pub fn key_of(&self, id: &str) -> Option<&str> {
+        self.cases.iter().find(|case| case.number > 0 && case.id() == id).map(|case| case.key.as_str())
+    }
+
     /// What a push that asks now may do; none where no such push has begun.
     pub fn gate(&self, push: &str, now: Time) -> Option<GateAnswer> {
         let number = self.changes.find_push(push)?;
@@ -232,11 +238,6 @@ impl Judge {
         let mut gates: Vec<GateAnswer> = self.gates.iter().filter(|gate| gate.push == push).cloned().collect();
         gates.sort_by_key(|gate| gate.at);
         gates
-    }
-
-    /// The lasting name of a regression that a gate's answer names by its short id.
-    pub fn key_of(&self, id: &str) -> Option<&str> {
-        self.cases.iter().find(|case| case.number > 0 && case.id() == id).map(|case| case.key.as_str())
     }
 
     /// The evidence behind a regression, by its key.

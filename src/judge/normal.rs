@@ -7,6 +7,9 @@ use super::{
     site::{BUCKET, NOBODY, Site},
 };
 
+/// Buckets that the past may reach back when it is read anew.
+const LONGEST: i64 = 28 * 24 * HOUR / BUCKET;
+
 /// Crashes and exposure of a service's own past, folded bucket by bucket up to an anchor that never enters a trial.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Normal {
@@ -19,6 +22,9 @@ pub(crate) struct Normal {
     of_cell: Vec<(f64, f64)>,
     of_hour: Vec<(f64, f64)>,
     counts: Vec<Past>,
+    all: f64,
+    /// Reports, of which an episode may have several.
+    reports: f64,
     sessions: f64,
     hours: f64,
 }
@@ -28,8 +34,6 @@ pub(crate) struct Normal {
 struct Past {
     /// Episodes.
     count: f64,
-    /// Reports, of which an episode may have several.
-    reports: f64,
     by_release: Vec<(u16, f64)>,
 }
 
@@ -39,7 +43,9 @@ impl Normal {
         let until = until.div_euclid(BUCKET);
         let shape = (site.explained.len(), site.explained.iter().filter(|it| it.to == Micros::MAX).count());
         let disturbed = site.disturbed.is_some_and(|index| index < self.anchor);
-        let first = site.buckets.keys().next().copied();
+        // What is older than four weeks says little of today, and a wrong clock must not make it an age.
+        let first = site.buckets.range(until - LONGEST..).next().map(|it| *it.0);
+        let first = self.first.filter(|own| first.is_some_and(|first| first > *own)).or(first);
         if until < self.anchor || shape != self.folded || disturbed || first != self.first {
             *self = Normal { folded: shape, first, anchor: first.unwrap_or(until), ..Normal::default() };
             self.of_hour = vec![(0.0, 0.0); 24];
@@ -80,11 +86,12 @@ impl Normal {
                 continue;
             }
             let past = &mut self.counts[event.signature as usize];
-            past.reports += 1.0;
+            self.reports += 1.0;
             if !event.counts {
                 continue;
             }
             past.count += 1.0;
+            self.all += 1.0;
             if event.release != NOBODY {
                 match past.by_release.iter_mut().find(|it| it.0 == event.release) {
                     Some(it) => it.1 += 1.0,
@@ -124,7 +131,7 @@ impl Normal {
 
     /// Crashes by exposure, all signatures and releases.
     pub(crate) fn rate(&self) -> f64 {
-        if self.exposure > 0.0 { (self.count(|_| true) + 0.5) / self.exposure } else { 0.0 }
+        if self.exposure > 0.0 { (self.all + 0.5) / self.exposure } else { 0.0 }
     }
 
     /// Whether a signature was ever seen.
@@ -134,9 +141,7 @@ impl Normal {
 
     /// Reports for each episode of the past.
     pub(crate) fn reports_each(&self) -> f64 {
-        let reports: f64 = self.counts.iter().map(|past| past.reports).sum();
-        let episodes = self.count(|_| true);
-        if episodes > 0.0 { (reports / episodes).max(1.0) } else { 1.0 }
+        if self.all > 0.0 { (self.reports / self.all).max(1.0) } else { 1.0 }
     }
 
     /// The rate of some signatures for one release: its own past, drawn towards the service's by the weight of two crashes.

@@ -67,7 +67,7 @@ pub(crate) struct Ran {
     pub(crate) cell: u16,
     /// Instance-hours.
     pub(crate) hours: f32,
-    /// Client sessions.
+    /// Client sessions; beside instances, hours of them.
     pub(crate) sessions: f32,
 }
 
@@ -182,7 +182,10 @@ impl Site {
         for index in at.div_euclid(BUCKET)..=(end - 1).div_euclid(BUCKET) {
             let overlap = (end.min((index + 1) * BUCKET) - at.max(index * BUCKET)) as f64;
             let hours = (instances * overlap / HOUR as f64) as f32;
-            let carried = (sessions * overlap / span as f64) as f32;
+            // Beside instances, sessions say how busy each one is: the same sessions in two half windows are not twice as
+            // many. Where only sessions are known they are what is counted.
+            let whole = if instances > 0.0 { HOUR } else { span };
+            let carried = (sessions * overlap / whole as f64) as f32;
             let ran = &mut self.buckets.entry(index).or_default().ran;
             match ran.iter_mut().find(|ran| ran.release == release && ran.cell == cell) {
                 Some(ran) => {

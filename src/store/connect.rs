@@ -23,7 +23,8 @@ const APPLICATION_ID: i64 = 0x5055_5348;
 /// The oldest SQLite without the WAL-reset race that could corrupt a database with two writers.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// A connection to one of the two engines.
+/// A connection to one of the two engines. There are a handful of them, so that their difference in size costs nothing.
+#[allow(clippy::large_enum_variant)]
 pub enum Db {
     /// The embedded engine.
     Sqlite(SqliteConnection),

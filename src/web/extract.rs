@@ -153,6 +153,8 @@ impl FromRequest for Posted {
                 .await
                 .map_err(|error| WebError::bad_request(format!("The form could not be read: {error}.")))?
                 .into_inner();
+            // No text that a person typed holds a NUL, and PostgreSQL keeps none.
+            let fields = fields.into_iter().map(|(name, value)| (name, value.replace('\0', ""))).collect();
             let posted = Posted { signed, fields };
             let twice = posted.fields.iter().any(|(name, _)| {
                 !name.ends_with("[]") && posted.fields.iter().filter(|(other, _)| other == name).count() > 1

@@ -31,10 +31,6 @@ const ALWAYS: [(&str, &str); 7] = [
     ("x-frame-options", "DENY"),
 ];
 
-/// The number of a request, for the log and the error page.
-#[derive(Clone)]
-pub struct RequestId(pub String);
-
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
@@ -51,7 +47,6 @@ pub async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = hex::encode(secret::random::<8>());
-    request.extensions_mut().insert(RequestId(id.clone()));
     let api = request.path().starts_with("/api/");
     let checked = if api { Ok(()) } else { same_origin(&request) };
     let response = match checked {

@@ -46,6 +46,8 @@ pub struct App {
     pub hashing: tokio::sync::Semaphore,
     /// Who tried to sign in how often.
     pub throttle: throttle::Throttle,
+    /// What the crash doors share.
+    pub doors: api::doors::Doors,
 }
 
 impl App {
@@ -68,6 +70,7 @@ impl App {
             demo_csrf: hex::encode(secret::random::<16>()),
             hashing: tokio::sync::Semaphore::new(2),
             throttle: throttle::Throttle::default(),
+            doors: api::doors::Doors::default(),
         }
     }
 

@@ -41,23 +41,23 @@ pub fn render_refused(page: &impl askama::Template) -> Result<HttpResponse, WebE
     Ok(with_status(render(page)?, StatusCode::UNPROCESSABLE_ENTITY))
 }
 
-/// The same page with another status: a form that was refused, a text that was overtaken.
-pub fn with_status(mut response: HttpResponse, status: StatusCode) -> HttpResponse {
-    *response.status_mut() = status;
-    response
-}
-
-/// The answer with a sentence for the next page that is shown.
-pub fn flash(mut response: HttpResponse, text: &str) -> HttpResponse {
-    let cookie = Cookie::build("flash", super::extract::encode(text))
+/// The same answer, with one line that the next page shows: what just happened.
+pub fn flash(mut response: HttpResponse, says: &str) -> HttpResponse {
+    let cookie = Cookie::build("flash", super::extract::encode(says))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)
         .max_age(Duration::minutes(1))
         .finish();
-    // The cookie's text is percent-encoded, so it is always a valid header.
+    // The text is encoded, so it is always a valid header.
     if let Err(error) = response.add_cookie(&cookie) {
-        tracing::error!(%error, "a message for the next page could not be set");
+        tracing::error!(%error, "a message could not be passed on");
     }
+    response
+}
+
+/// The same page with another status: a form that was refused, a text that was overtaken.
+pub fn with_status(mut response: HttpResponse, status: StatusCode) -> HttpResponse {
+    *response.status_mut() = status;
     response
 }

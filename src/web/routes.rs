@@ -1,6 +1,6 @@
 //! Every route, on one page.
 
-use super::{App, WebError, assets, headers, pages};
+use super::{App, WebError, api, assets, headers, pages};
 use actix_web::{
     App as ActixApp, Error, HttpResponse,
     body::MessageBody,
@@ -25,10 +25,12 @@ pub fn application(
         .app_data(app)
         .app_data(web::FormConfig::default().limit(1024 * 1024))
         .app_data(web::PayloadConfig::new(32 * 1024 * 1024))
+        .app_data(web::QueryConfig::default().error_handler(|error, _| wrong_address("query", &error)))
+        .app_data(web::PathConfig::default().error_handler(|error, _| wrong_address("path", &error)))
         .wrap(middleware::Compress::default())
         .wrap(middleware::from_fn(headers::around))
         .configure(pages)
-        .configure(api)
+        .configure(programs)
         .route("/assets/{version}/{name}", get().to(assets::serve))
         .default_service(web::to(nowhere))
 }
@@ -40,8 +42,26 @@ fn pages(site: &mut web::ServiceConfig) {
         .route("/welcome/{link}", get().to(pages::sign_in::welcome))
         .route("/welcome/{link}", post().to(pages::sign_in::accept))
         .configure(pushes_and_flags)
-        .configure(lookout)
-        .configure(written);
+        .configure(written)
+        .configure(lookout);
+}
+
+fn pushes_and_flags(site: &mut web::ServiceConfig) {
+    site.route("/", get().to(pages::start::start))
+        .route("/start/service", post().to(pages::start::name_service))
+        .route("/pushes", get().to(pages::pushes::list))
+        .route("/pushes/{push}", get().to(pages::pushes::show))
+        .route("/pushes/{push}/steps.csv", get().to(pages::pushes::steps_as_csv))
+        .route("/pushes/{push}/hold", post().to(pages::holds::hold_from_push))
+        .route("/pushes/{push}/bad", post().to(pages::pushes::mark_bad))
+        .route("/pushes/{push}/reply", post().to(pages::pushes::reply))
+        .route("/holds", post().to(pages::holds::hold_from_now))
+        .route("/holds/{hold}/lift", post().to(pages::holds::lift))
+        .route("/regressions/{regression}/risk", get().to(pages::risk::show))
+        .route("/regressions/{regression}/risk", post().to(pages::risk::take))
+        .route("/regressions/{regression}/risk/close", post().to(pages::risk::close))
+        .route("/flags", get().to(pages::flags::list))
+        .route("/flags/{service}/{flag}", get().to(pages::flags::history));
 }
 
 /// Postmortems, who continued, people, settings, and finding things.
@@ -93,34 +113,20 @@ fn lookout(site: &mut web::ServiceConfig) {
         .route("/services/{service}/{environment}/events.csv", get().to(pages::timeline::events_csv))
         .route("/services/{service}/{environment}/crashes", get().to(pages::signatures::crashes))
         .route("/regressions", get().to(pages::regressions::list))
-        .route("/regressions/{id}.json", get().to(pages::regressions::as_json))
-        .route("/regressions/{id}", get().to(pages::regressions::show))
+        .route("/regressions/{id}.json", get().to(pages::regression::as_json))
+        .route("/regressions/{id}", get().to(pages::regression::show))
         .route("/signatures", get().to(pages::signatures::list))
         .route("/signatures/{service}/{signature}", get().to(pages::signatures::show))
         .route("/signatures/{service}/{signature}/{report}", get().to(pages::signatures::report));
 }
 
-/// What is pushed now, every push, every flag.
-fn pushes_and_flags(site: &mut web::ServiceConfig) {
-    site.route("/", get().to(pages::start::start))
-        .route("/start/service", post().to(pages::start::name_service))
-        .route("/pushes", get().to(pages::pushes::list))
-        .route("/pushes/{push}", get().to(pages::pushes::show))
-        .route("/pushes/{push}/steps.csv", get().to(pages::pushes::steps_as_csv))
-        .route("/pushes/{push}/hold", post().to(pages::holds::hold_from_push))
-        .route("/pushes/{push}/bad", post().to(pages::pushes::mark_bad))
-        .route("/pushes/{push}/reply", post().to(pages::pushes::reply))
-        .route("/holds", post().to(pages::holds::hold_from_now))
-        .route("/holds/{hold}/lift", post().to(pages::holds::lift))
-        .route("/regressions/{regression}/risk", get().to(pages::risk::show))
-        .route("/regressions/{regression}/risk", post().to(pages::risk::take))
-        .route("/regressions/{regression}/risk/close", post().to(pages::risk::close))
-        .route("/flags", get().to(pages::flags::list))
-        .route("/flags/{service}/{flag}", get().to(pages::flags::history));
+fn programs(site: &mut web::ServiceConfig) {
+    site.service(api::v1::routes(scope("/api/v1")));
+    api::doors::routes(site);
 }
 
-fn api(site: &mut web::ServiceConfig) {
-    site.service(scope("/api/v1"));
+fn wrong_address(part: &str, error: &dyn std::fmt::Display) -> Error {
+    WebError::bad_request(format!("The {part} of this address could not be read: {error}.")).into()
 }
 
 async fn nowhere() -> Result<HttpResponse, WebError> {

@@ -85,7 +85,6 @@ impl Default for Fleet {
 /// What one population does in one minute.
 pub struct Moment<'a> {
     pub minute: i64,
-    pub cell: usize,
     pub release: &'a str,
     /// The share of each release in the cell.
     pub shares: &'a [(&'a str, f64)],
@@ -125,7 +124,7 @@ impl Fleet {
                     if self.window > 0 && minute % self.window == 0 {
                         records.push(self.exposure(minute, cell, release, instances * share));
                     }
-                    let moment = Moment { minute, cell, release, shares: &mix };
+                    let moment = Moment { minute, release, shares: &mix };
                     let (factor, extra) = rates(&moment);
                     let ordinary = ORDINARY.iter().map(|it| (it.0, it.1 * self.base * factor));
                     for (signature, rate) in ordinary.chain(extra) {

@@ -1,4 +1,5 @@
 //! What the judge says of fleets that never were.
 
+mod families;
 mod fleet;
 mod story;

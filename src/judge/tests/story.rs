@@ -62,7 +62,6 @@ fn the_told_story_is_seen_before_the_third_step_and_is_not_called_a_recovery() {
     for seed in 1..=3 {
         let findings = replay(told(seed));
         let it = harm(&findings);
-        println!("seed {seed}: {it:#?}");
         assert_eq!(it.kind, Kind::Collateral, "seed {seed}");
         assert_eq!(it.blamed().map(|it| it.id.as_str()), Some("relay-118"), "seed {seed}");
         assert!(it.suspects[0].probability >= 0.9, "seed {seed}: {:?}", it.suspects);

@@ -1,0 +1,296 @@
+//! The crash doors: where clients that speak Sentry's protocol send crash reports and session counts.
+//!
+//! Cheap questions come first: is there room, is the key right. Then the body is read under a limit and unpacked away from
+//! the threads that serve requests. The answer 200 comes after the commit that holds the report, never before.
+
+mod projects;
+mod refusal;
+
+use super::body::{self, Room};
+use crate::{
+    domain::{Time, crash::ReportKind},
+    flows::take_telemetry::Delivery,
+    intake::{
+        self, Door, IntakeError, Standing, Taken,
+        body::Limits,
+        key::{KeyError, sentry_key},
+    },
+    secret,
+    web::App,
+    workers::commit_telemetry::NotTaken,
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode, header},
+    web::{self, Bytes, Data, Path, ServiceConfig},
+};
+use projects::{Project, Projects, look_up};
+use refusal::{Refusal, open};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// How long a body may take to arrive.
+const WITHIN: Duration = Duration::from_secs(30);
+/// How much memory bodies may take up while they are read and unpacked, bytes on the wire.
+const ROOM: usize = 256 << 20;
+/// How many bodies are unpacked at once.
+const UNPACKING: usize = 8;
+/// What is never kept: clients that obey stop sending it for a day.
+const NOT_STORED: &str = "86400:transaction;span;replay;profile;profile_chunk:key:not_stored";
+
+/// Puts the doors into the site.
+pub fn routes(site: &mut ServiceConfig) {
+    let door = |kind: Kind, path: &str| {
+        web::resource(path)
+            .route(web::post().to(
+                move |app: Data<App>, request: HttpRequest, path: Path<(String, String)>, payload: web::Payload| {
+                    enter(kind, app, request, path, payload)
+                },
+            ))
+            .route(web::method(Method::OPTIONS).to(preflight))
+            .default_service(web::to(wrong_method))
+    };
+    site.service(door(Kind::Envelope, "/api/{project:\\d+}/envelope{slash:/?}"))
+        .service(door(Kind::Store, "/api/{project:\\d+}/store{slash:/?}"))
+        .service(web::resource("/api/{project:\\d+}/{rest:.*}").default_service(web::to(no_such_door)));
+}
+
+/// Which door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Everything current: a report, sessions, and more in one body.
+    Envelope,
+    /// One event, from old clients.
+    Store,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Envelope => "envelope",
+            Kind::Store => "store",
+        }
+    }
+
+    fn limits(self) -> Limits {
+        match self {
+            Kind::Envelope => Limits::ENVELOPE,
+            Kind::Store => Limits::EVENT,
+        }
+    }
+}
+
+/// What the doors share: keys looked up lately, and bounds on what strangers can make this server hold and do at once.
+#[derive(Debug)]
+pub struct Doors {
+    projects: Projects,
+    room: Room,
+    unpacking: Semaphore,
+}
+
+impl Default for Doors {
+    fn default() -> Doors {
+        Doors { projects: Projects::default(), room: Room::new(ROOM), unpacking: Semaphore::new(UNPACKING) }
+    }
+}
+
+async fn preflight() -> HttpResponse {
+    open(StatusCode::OK)
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"))
+        .insert_header((
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "X-Sentry-Auth, X-Requested-With, Origin, Accept, Content-Type, Authentication, Authorization, Content-Encoding, \
+             sentry-trace, baggage",
+        ))
+        .insert_header((header::ACCESS_CONTROL_MAX_AGE, "3600"))
+        .finish()
+}
+
+async fn wrong_method() -> HttpResponse {
+    let mut answer = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Reports are sent here with POST.").answer();
+    answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST, OPTIONS"));
+    answer
+}
+
+async fn no_such_door() -> HttpResponse {
+    let detail =
+        "There is no such door. Crash reports go to envelope/ or store/ of a project; minidumps are not taken yet.";
+    Refusal::new(StatusCode::NOT_FOUND, detail).answer()
+}
+
+async fn enter(
+    kind: Kind,
+    app: Data<App>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    payload: web::Payload,
+) -> HttpResponse {
+    match take(kind, &app, &request, &path.0, payload).await {
+        Ok(Some(id)) => {
+            open(StatusCode::OK).insert_header(("X-Sentry-Rate-Limits", NOT_STORED)).json(json!({ "id": id }))
+        }
+        Ok(None) => open(StatusCode::OK).insert_header(("X-Sentry-Rate-Limits", NOT_STORED)).json(json!({})),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+/// Takes one request in. Gives back the event's id, where there is one, after it is committed.
+async fn take(
+    kind: Kind,
+    app: &Data<App>,
+    request: &HttpRequest,
+    project: &str,
+    payload: web::Payload,
+) -> Result<Option<String>, Refusal> {
+    if app.telemetry.is_full() {
+        return Err(NotTaken::QueueFull.into());
+    }
+    let number: i64 = project.parse().map_err(|_| Refusal::stranger())?;
+    let project = match app.doors.projects.remembered(number) {
+        Some(project) => project,
+        None => {
+            let app = app.clone();
+            web::block(move || look_up(&app, number)).await.map_err(|_| Refusal::from(NotTaken::QueueFull))??
+        }
+    };
+    let early = match key_of(request, None) {
+        Ok(key) => Some(admit(project.clone(), &key)?),
+        // It may still stand in the envelope's own first line.
+        Err(KeyError::Missing) if kind == Kind::Envelope => None,
+        Err(error) => return Err(error.into()),
+    };
+    let room = Some(&app.doors.room);
+    let (bytes, held) = match body::read(request, payload, kind.limits().compressed, WITHIN, room).await {
+        Ok(read) => read,
+        Err(error) => {
+            let refusal = Refusal::from(error);
+            if let Some(project) = early {
+                count_refused(app, &project.service, kind, &refusal).await;
+            }
+            return Err(refusal);
+        }
+    };
+    let (packing, received_at) = (body::encoding(request), app.clock.now());
+    let auth = Auth::of(request);
+    let turn = app.doors.unpacking.acquire().await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
+    let unpacked = web::block(move || unpack(kind, &auth, early, project, packing.as_deref(), &bytes, received_at))
+        .await
+        .map_err(|_| Refusal::from(NotTaken::QueueFull))?;
+    drop((turn, held));
+    match unpacked {
+        Ok((id, delivery)) => {
+            if !(delivery.reports.is_empty() && delivery.exposures.is_empty() && delivery.left_out.is_empty()) {
+                app.telemetry.put(delivery).await?;
+            }
+            Ok(id)
+        }
+        Err((project, refusal)) => {
+            if let Some(project) = project {
+                count_refused(app, &project.service, kind, &refusal).await;
+            }
+            Err(refusal)
+        }
+    }
+}
+
+/// The places of a key that are there before the body is read.
+struct Auth {
+    x_sentry_auth: Option<String>,
+    authorization: Option<String>,
+    query: String,
+}
+
+impl Auth {
+    fn of(request: &HttpRequest) -> Auth {
+        Auth {
+            x_sentry_auth: body::header(request, "x-sentry-auth").map(str::to_owned),
+            authorization: body::header(request, "authorization").map(str::to_owned),
+            query: request.query_string().to_owned(),
+        }
+    }
+
+    fn key(&self, dsn: Option<&str>) -> Result<String, KeyError> {
+        sentry_key(self.x_sentry_auth.as_deref(), self.authorization.as_deref(), &self.query, dsn)
+    }
+}
+
+fn key_of(request: &HttpRequest, dsn: Option<&str>) -> Result<String, KeyError> {
+    Auth::of(request).key(dsn)
+}
+
+fn admit(project: Option<Arc<Project>>, key: &str) -> Result<Arc<Project>, Refusal> {
+    project.filter(|project| secret::same(&project.key, key)).ok_or_else(Refusal::stranger)
+}
+
+type Unpacked = Result<(Option<String>, Delivery), (Option<Arc<Project>>, Refusal)>;
+
+/// From bytes to records. Everything here costs the processor, so it runs where threads may be busy.
+fn unpack(
+    kind: Kind,
+    auth: &Auth,
+    early: Option<Arc<Project>>,
+    project: Option<Arc<Project>>,
+    packing: Option<&str>,
+    bytes: &Bytes,
+    received_at: Time,
+) -> Unpacked {
+    let plain = intake::body::decode(packing, bytes, &kind.limits())
+        .map_err(|error| (early.clone(), IntakeError::from(error).into()))?;
+    let project = match kind {
+        Kind::Store => early,
+        Kind::Envelope => {
+            let dsn = intake::envelope_dsn(&plain);
+            let key = auth.key(dsn.as_deref()).map_err(|error| (early, error.into()))?;
+            Some(admit(project, &key).map_err(|refusal| (None, refusal))?)
+        }
+    };
+    let Some(project) = project else { return Err((None, Refusal::stranger())) };
+    let door = Door { service: &project.service, names: &project.names, received_at };
+    let taken = match kind {
+        Kind::Envelope => intake::envelope(&plain, &door),
+        Kind::Store => intake::store_event(&plain, &door),
+    };
+    let taken = taken.map_err(|error| (Some(project.clone()), error.into()))?;
+    Ok((taken.event_id.clone(), delivery(kind, &project, taken, received_at)))
+}
+
+fn delivery(kind: Kind, project: &Project, taken: Taken, received_at: Time) -> Delivery {
+    let reports = taken.reports.into_iter().map(|report| {
+        let kind = match report.standing {
+            Standing::Crash => ReportKind::Crash,
+            Standing::Handled => ReportKind::Handled,
+            Standing::Message => ReportKind::Message,
+        };
+        (report.crash, kind, serde_json::to_string(&report.detail).ok())
+    });
+    let left_out = taken.outcomes.into_iter().map(|outcome| {
+        (format!("{} {}", outcome.reason, outcome.category), i64::try_from(outcome.quantity).unwrap_or(i64::MAX))
+    });
+    Delivery {
+        service: project.service.clone(),
+        door: kind.word(),
+        reports: reports.collect(),
+        exposures: taken.exposures,
+        left_out: left_out.collect(),
+        received_at: Some(received_at),
+    }
+}
+
+/// Counts a request that was refused, so that silence does not look like health. Only requests with the right key count.
+async fn count_refused(app: &Data<App>, service: &str, kind: Kind, refusal: &Refusal) {
+    let why = match refusal.status {
+        StatusCode::PAYLOAD_TOO_LARGE => "refused too_large",
+        StatusCode::REQUEST_TIMEOUT => "refused too_slow",
+        StatusCode::TOO_MANY_REQUESTS => "refused too_busy",
+        _ => "refused malformed",
+    };
+    let left_out = vec![(why.to_owned(), 1)];
+    let delivery = Delivery { service: service.to_owned(), door: kind.word(), left_out, ..Delivery::default() };
+    if let Err(error) = app.telemetry.put(delivery).await {
+        tracing::debug!(%error, "a refused request was not counted");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What was acknowledged is kept: through kill -9 under load, through SIGTERM under load, once and only once.
+
+use crate::support::{Client, Engine, Program, TestDatabase, eventually, program::run_well};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// Senders at once.
+const SENDERS: u32 = 8;
+
+/// What senders were told.
+#[derive(Default)]
+struct Told {
+    /// Ids that were answered with 200.
+    acknowledged: BTreeSet<String>,
+    /// Ids that were sent and not answered: they may be kept or not.
+    unknown: BTreeSet<String>,
+}
+
+fn envelope(id: &str) -> Vec<u8> {
+    let event = format!(
+        r#"{{"event_id":"{id}","timestamp":1772500000.5,"platform":"native","level":"fatal","release":"A","environment":"production","exception":{{"values":[{{"type":"SIGSEGV","value":"boom","mechanism":{{"type":"signal","handled":false}}}}]}}}}"#
+    );
+    format!("{{\"event_id\":\"{id}\"}}\n{{\"type\":\"event\",\"length\":{}}}\n{event}\n", event.len()).into_bytes()
+}
+
+fn send(client: &Client, door: &str, id: &str) -> Option<u16> {
+    client.try_send("POST", door, &[], &envelope(id)).ok().map(|answer| answer.status)
+}
+
+/// Sends reports, one after another from each sender, until nobody answers. Comes back when the load is running.
+fn load(program: &Program, door: &str) -> Vec<JoinHandle<Told>> {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let answered = Arc::new(AtomicU32::new(0));
+    let sender = || {
+        let (client, door, answered) = (program.client(), door.to_owned(), answered.clone());
+        std::thread::spawn(move || {
+            let mut told = Told::default();
+            loop {
+                let id = format!("{:032x}", NUMBER.fetch_add(1, Ordering::Relaxed));
+                match send(&client, &door, &id) {
+                    Some(200) => {
+                        told.acknowledged.insert(id);
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Some(429 | 503) => std::thread::sleep(Duration::from_millis(20)),
+                    Some(other) => panic!("answered {other}"),
+                    None => {
+                        told.unknown.insert(id);
+                        break;
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            told
+        })
+    };
+    let senders = (0..SENDERS).map(|_| sender()).collect();
+    eventually("the senders are answered", 30, || (answered.load(Ordering::Relaxed) > SENDERS).then_some(()));
+    senders
+}
+
+fn gather(senders: Vec<JoinHandle<Told>>, into: &mut Told) {
+    for sender in senders {
+        let told = sender.join().expect("a sender");
+        into.acknowledged.extend(told.acknowledged);
+        into.unknown.extend(told.unknown);
+    }
+}
+
+/// A database with one service, and the path of its door.
+fn with_a_door(engine: Engine) -> (TestDatabase, String) {
+    let database = TestDatabase::new(engine);
+    let dsn = run_well(&["admin", "service", "add", "relay", "--database", &database.url], "");
+    let key = dsn.split("//").nth(1).and_then(|rest| rest.split('@').next()).expect("a key").to_owned();
+    (database, format!("/api/1/envelope/?sentry_key={key}&sentry_version=7"))
+}
+
+/// Holds what is kept against what was told.
+fn check(database: &TestDatabase, told: &Told) {
+    let kept = database.texts("select id as t from crash order by id");
+    let once: BTreeSet<String> = kept.iter().cloned().collect();
+    assert_eq!(kept.len(), once.len(), "a report is kept twice");
+    let lost: Vec<&String> = told.acknowledged.difference(&once).collect();
+    assert!(lost.is_empty(), "{} of {} acknowledged reports are lost: {lost:?}", lost.len(), told.acknowledged.len());
+    let strange = once.iter().filter(|id| !told.acknowledged.contains(*id) && !told.unknown.contains(*id)).count();
+    assert_eq!(strange, 0, "reports are kept that nobody sent");
+    let counted = database.texts("select cast(sum(crashes) as text) as t from signature");
+    assert_eq!(counted, [kept.len().to_string()], "a report is counted twice or not at all");
+}
+
+fn kill_again_and_again(engine: Engine, kills: u64) {
+    let (database, door) = with_a_door(engine);
+    let mut told = Told::default();
+    for round in 0..kills {
+        let program = Program::serve(&database);
+        let senders = load(&program, &door);
+        // Not always at the same place: up to 300 ms into the load.
+        std::thread::sleep(Duration::from_millis(round * 7919 % 300));
+        program.kill();
+        gather(senders, &mut told);
+    }
+    assert!(told.acknowledged.len() as u64 > 8 * kills, "only {} reports were sent", told.acknowledged.len());
+    assert!(!told.unknown.is_empty(), "no request was under way at any kill");
+    check(&database, &told);
+
+    // A client that got no answer sends the same report again, and so may one that did.
+    let program = Program::serve(&database);
+    let client = program.client();
+    let again: Vec<String> = told.unknown.iter().chain(told.acknowledged.iter().take(50)).cloned().collect();
+    for id in &again {
+        assert_eq!(send(&client, &door, id), Some(200), "{id}");
+    }
+    assert!(program.terminate().success());
+    told.acknowledged.append(&mut told.unknown);
+    check(&database, &told);
+    assert_eq!(database.texts("select id as t from crash").len(), told.acknowledged.len());
+    let said = run_well(&["ledger", "verify", "--database", &database.url], "");
+    assert!(said.ends_with("Nothing was changed."), "{said}");
+    println!("{engine:?}: {kills} kills, {} reports", told.acknowledged.len());
+}
+
+#[test]
+fn no_acknowledged_report_is_lost_or_kept_twice_through_20_kills_on_sqlite() {
+    kill_again_and_again(Engine::Sqlite, 20);
+}
+
+#[test]
+fn no_acknowledged_report_is_lost_or_kept_twice_through_8_kills_on_postgresql() {
+    kill_again_and_again(Engine::Postgres, 8);
+}
+
+#[test]
+fn sigterm_under_load_answers_what_is_under_way_and_ends_with_0() {
+    for engine in Engine::BOTH {
+        let (database, door) = with_a_door(engine);
+        let mut told = Told::default();
+        for _ in 0..2 {
+            let program = Program::serve(&database);
+            let senders = load(&program, &door);
+            std::thread::sleep(Duration::from_millis(400));
+            let began = std::time::Instant::now();
+            let status = program.terminate();
+            assert_eq!(status.code(), Some(0), "{engine:?}: {status}");
+            assert!(began.elapsed() < Duration::from_secs(10), "{engine:?}: {:?}", began.elapsed());
+            gather(senders, &mut told);
+        }
+        assert!(told.acknowledged.len() > 50, "{}", told.acknowledged.len());
+        check(&database, &told);
+    }
+}

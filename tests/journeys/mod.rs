@@ -1,0 +1,7 @@
+//! The whole way, as an operator, a script or a reader goes it: the real program or a whole server, nothing in between.
+
+mod command_line;
+mod durability;
+mod first_administrator;
+mod story;
+mod tampering;

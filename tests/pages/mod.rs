@@ -1,0 +1,5 @@
+//! What holds for every page and every answer: who may come in, what a form must carry, which headers stand.
+
+mod access;
+mod headers;
+mod routes;
