@@ -39,6 +39,7 @@ Usage: cargo bench --bench judge -- [options]
   --prefix             also cut each history at a chance place and check that the words up to there are the same
   --json FILE          write the report as JSON too
   --dump FOLDER        write every history as NDJSON with its truth beside it
+  --tell               say what the judge said of each history, call by call, beside the truth
   --list               list the families
 ";
 
@@ -57,6 +58,7 @@ struct Request {
     rules: bool,
     prefix: bool,
     list: bool,
+    tell: bool,
     json: Option<PathBuf>,
     dump: Option<PathBuf>,
 }
@@ -94,6 +96,7 @@ fn request(words: &[String]) -> Result<Request, String> {
         rules: true,
         prefix: false,
         list: false,
+        tell: false,
         json: None,
         dump: None,
     };
@@ -127,6 +130,7 @@ fn request(words: &[String]) -> Result<Request, String> {
             "--only-judge" => it.rules = false,
             "--prefix" => it.prefix = true,
             "--list" => it.list = true,
+            "--tell" => it.tell = true,
             "--json" => it.json = Some(value()?.into()),
             "--dump" => it.dump = Some(value()?.into()),
             other => return Err(format!("{other} is not known.\n\n{HELP}")),
@@ -232,6 +236,10 @@ fn one(request: &Request, job: &Job) -> Result<Vec<Score>, String> {
     if request.prefix {
         let cut = history.records.len() / 2 + (seed as usize >> 7) % (history.records.len() / 2);
         accounts[0].misdated += u32::from(!runner::prefix_agrees(&history.records, cut));
+    }
+    if request.tell {
+        let title = format!("family {:02} {} seed {}", job.scenario.family, job.level.0, job.seed);
+        print!("{}", report::told(&title, &history.truth, &accounts[0]));
     }
     let scored = |account: &account::Account| Score {
         family: job.scenario.family,

@@ -1,9 +1,11 @@
 //! The report as text and as JSON: one table for the judge and each rule, the judge family by family, the worst cases.
 
 use crate::{
+    account::Account,
     score::Score,
     spec::Scenario,
     tally::{self, Figure, mean, percentile},
+    truth::{MINUTE, Micros, Truth},
 };
 use serde_json::{Value, json};
 
@@ -134,4 +136,47 @@ pub fn json(title: &str, families: &[Scenario], columns: &[Column]) -> Value {
         })
     };
     json!({ "run": title, "columns": columns.iter().map(column).collect::<Vec<Value>>() })
+}
+
+/// What the judge said of one history, call by call, in live minutes, beside the truth.
+pub fn told(title: &str, truth: &Truth, account: &Account) -> String {
+    let minute = |at: Micros| (at - truth.start) / MINUTE;
+    let mut out = format!("{title} ({:?})\n", truth.end);
+    for harm in &truth.harms {
+        out += &format!(
+            "  truth: {} by {} on {} {:?}, {:?}, onset {}, end {:?}, {} crashes, {:.0} nats\n",
+            harm.kind.word(),
+            harm.change.as_deref().unwrap_or("nothing"),
+            harm.services.join(" "),
+            harm.victims,
+            harm.signatures,
+            minute(harm.onset),
+            harm.end.map(|end| (minute(end.0), end.1)),
+            harm.crashes.len(),
+            harm.nats
+        );
+    }
+    for call in &account.calls {
+        out += &format!("  call {} on {} {:?}\n", call.key, call.service, call.signatures);
+        let mut before = String::new();
+        for word in &call.words {
+            let onset = word.onset.map(|it| (minute(it.0), minute(it.1), minute(it.2)));
+            let says = format!(
+                "{} {:?} onset {onset:?} ended {:?}{}",
+                word.kind.map_or("none", |kind| kind.word()),
+                word.suspects.iter().take(3).map(|it| format!("{} {:.2}", it.0, it.1)).collect::<Vec<_>>(),
+                word.ended,
+                if word.withdrawn { " withdrawn" } else { "" }
+            );
+            if says != before {
+                out += &format!("    {:>5} {says} excess {:?}\n", minute(word.at), word.excess.map(|it| it.0));
+                before = says;
+            }
+        }
+    }
+    out + &format!(
+        "  stops {:?}, {} misdated\n",
+        account.stops.iter().map(|it| (it.0.as_str(), minute(it.1))).collect::<Vec<_>>(),
+        account.misdated
+    )
 }

@@ -98,24 +98,22 @@ pub struct Score {
 
 /// Scores one account.
 pub fn score(truth: &Truth, account: &Account) -> Score {
-    let mut matched = vec![false; account.calls.len()];
+    let homes: Vec<Option<usize>> = account.calls.iter().map(|call| home(truth, call)).collect();
     let mut repeats = 0;
     let mut harms = Vec::new();
     let mut true_steps: Vec<&(String, Micros)> = Vec::new();
-    for harm in &truth.harms {
-        let own: Vec<usize> = (0..account.calls.len()).filter(|it| belongs(harm, &account.calls[*it])).collect();
-        let fresh = own.iter().filter(|it| !matched[**it]).count();
-        repeats += fresh.saturating_sub(1);
-        own.iter().for_each(|it| matched[*it] = true);
+    for (number, harm) in truth.harms.iter().enumerate() {
+        let own = account.calls.iter().zip(&homes).filter(|it| *it.1 == Some(number));
+        let calls: Vec<&Call> = own.map(|it| it.0).collect();
+        repeats += calls.len().saturating_sub(1);
         true_steps.extend(&harm.continuations);
-        let calls: Vec<&Call> = own.iter().map(|it| &account.calls[*it]).collect();
         harms.push(told(truth, harm, &calls));
     }
     let tolerated = |call: &Call| {
         truth.tolerates_ambient
             && call.words.iter().all(|word| word.kind == Some(Kind::Ambient) && word.blamed().is_none())
     };
-    let false_calls = account.calls.iter().zip(&matched).filter(|it| !*it.1 && !tolerated(it.0)).count();
+    let false_calls = account.calls.iter().zip(&homes).filter(|it| it.1.is_none() && !tolerated(it.0)).count();
     let said_steps = account.calls.iter().flat_map(|call| &call.continuations);
     let guilty = |id: &str| truth.harms.iter().any(|harm| harm.is_guilty(id));
     let blamed = |id: &str| account.calls.iter().any(|call| call.words.iter().any(|it| it.blamed() == Some(id)));
@@ -144,6 +142,15 @@ pub fn score(truth: &Truth, account: &Account) -> Score {
         records: 0,
         harms,
     }
+}
+
+/// The harm that a call is about: of several, the one whose cause it names, else the one whose signatures it names, else the
+/// latest.
+fn home(truth: &Truth, call: &Call) -> Option<usize> {
+    let last = call.words.last()?;
+    let fits = truth.harms.iter().enumerate().filter(|it| belongs(it.1, call));
+    let fit = |harm: &True| (is_right(harm, last), !harm.signatures.is_empty(), harm.onset);
+    fits.max_by_key(|it| fit(it.1)).map(|it| it.0)
 }
 
 /// Whether a call is about a harm: there, while it went on, and not about other signatures.

@@ -1,9 +1,11 @@
 //! New against old as canary judges do it: Mann-Whitney over samples of the crash rate of both, at 98 % confidence, "high" if the
 //! lower limit of the Hodges-Lehmann shift exceeds a quarter of its estimate (spinnaker/kayenta, `NetflixACAJudge`). Samples
-//! are of five minutes, since exposure comes so, over the last three hours; looked at every half hour.
+//! are of five minutes, since exposure comes so, over the last three hours; looked at every hour, and only while no more of the
+//! new release runs than of the others: a canary is compared with a baseline of its own size, and a small rest of old
+//! instances, nearly always at zero, would make every new release look bad.
 
 use super::{Alarm, BUCKET, Board, HOUR, PushSeen, Rule};
-use crate::truth::{MINUTE, Micros};
+use crate::truth::Micros;
 use pushback::domain::finding::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +20,15 @@ pub struct MannWhitney {
 
 impl Rule for MannWhitney {
     fn look(&mut self, board: &Board, now: Micros) -> Vec<Alarm> {
-        if now % (30 * MINUTE) != 0 {
+        if now % HOUR != 0 {
             return Vec::new();
         }
         let mut alarms = Vec::new();
         for push in board.watched(now) {
+            let (arm, rest) = board.arms(push, now - HOUR, now - BUCKET);
+            if arm.hours > rest.hours || (arm.hours <= 0.0 && arm.sessions > rest.sessions) {
+                continue;
+            }
             let (new, old) = samples(board, push, now);
             if new.len() >= 6 && old.len() >= 6 && is_high(&new, &old) && self.told.insert(push.id.clone()) {
                 let (change, service) = (Some(push.id.clone()), push.service.clone());
