@@ -4,7 +4,7 @@ use super::Error;
 use crate::{
     domain::{
         Time,
-        finding::{Continuation, Decision, Known, Withdrawn},
+        finding::{Continuation, Decision, Known, Regression, Withdrawn},
         time,
     },
     judge::Said,
@@ -22,6 +22,40 @@ pub fn keep_sayings(store: &Store, said: &[Said], now: Time) -> Result<(), Error
         store.keep(|tx| keep_one(tx, said, now))?;
     }
     Ok(())
+}
+
+/// Keeps ids and links where a judge that reads the whole history again calls the same harm by another name, as after an
+/// upgrade: a regression that is not found any more hands its id to the one that was found in its place.
+pub fn keep_ids(store: &Store, said: &[Said], keys: &HashSet<String>) -> Result<(), Error> {
+    let latest: HashMap<&str, &Said> = said.iter().map(|it| (it.key.as_str(), it)).collect();
+    store.keep(|tx| {
+        let known = tx.regression_keys()?;
+        let mut orphans = Vec::new();
+        for (key, id) in &known {
+            if !keys.contains(key) {
+                orphans.extend(tx.regression(id)?);
+            }
+        }
+        let mut found: Vec<&&Said> = latest.values().filter(|it| known.iter().all(|(key, _)| *key != it.key)).collect();
+        found.sort_by_key(|it| it.regression.detected_at);
+        for said in found {
+            if let Some(place) = orphans.iter().position(|orphan| is_same_harm(&orphan.finding, &said.regression)) {
+                tx.rename_regression(&orphans.remove(place).finding.id, &said.key)?;
+            }
+        }
+        Ok::<_, Error>(())
+    })
+}
+
+/// Whether two findings speak of one harm: in one place, blamed on the same, and at overlapping times.
+fn is_same_harm(one: &Regression, other: &Regression) -> bool {
+    let blamed = |it: &Regression| it.blamed().map(|suspect| suspect.id.clone());
+    let ends = |it: &Regression| it.ended_at.unwrap_or(Time::MAX_UTC);
+    one.service == other.service
+        && one.environment == other.environment
+        && blamed(one) == blamed(other)
+        && one.onset.earliest <= ends(other)
+        && other.onset.earliest <= ends(one)
 }
 
 fn keep_one(tx: &mut Tx<'_>, said: &Said, now: Time) -> Result<(), Error> {
@@ -53,7 +87,7 @@ fn keep_one(tx: &mut Tx<'_>, said: &Said, now: Time) -> Result<(), Error> {
         tx.keep_continuation(&StoredContinuation { finding: finding.clone(), service, environment, counted })?;
     }
     // Only what changes the meaning goes to the ledger; a growing count does not.
-    let meaning = |it: &crate::domain::finding::Regression| {
+    let meaning = |it: &Regression| {
         (it.kind, it.blamed().map(|suspect| suspect.id.clone()), it.ended_because, it.withdrawn.clone())
     };
     if before.as_ref().is_none_or(|before| meaning(&before.finding) != meaning(&saying.regression)) {

@@ -143,6 +143,8 @@ pub struct ContinuationFilter {
     pub known: Option<Known>,
     /// Of this push, or of this flag change.
     pub subject: Option<String>,
+    /// Of this regression.
+    pub regression: Option<String>,
 }
 
 impl Read<'_> {
@@ -268,6 +270,9 @@ impl Read<'_> {
             if let Some(known) = filter.known {
                 query = query.filter(continuation::known.eq(known.word()));
             }
+            if let Some(regression) = &filter.regression {
+                query = query.filter(continuation::regression.eq(regression));
+            }
             if let Some(subject) = &filter.subject {
                 query = query.filter(continuation::subject.eq(subject));
             }
@@ -284,8 +289,7 @@ impl Read<'_> {
 
     /// Continuations of one regression, in order of their steps.
     pub fn continuations_of(&mut self, id: &str) -> Result<Vec<StoredContinuation>, StoreError> {
-        let all = self.continuations(&ContinuationFilter::default())?;
-        Ok(all.into_iter().filter(|it| it.finding.regression == id).collect())
+        self.continuations(&ContinuationFilter { regression: Some(id.to_owned()), ..ContinuationFilter::default() })
     }
 
     /// Who looked at a regression, in order of their first look.
@@ -357,6 +361,12 @@ impl Tx<'_> {
             said::body.eq(to_json(it)?),
         );
         on_each!(self.db, c => diesel::insert_into(said::table).values(row).execute(c))?;
+        Ok(())
+    }
+
+    /// Gives a regression the name by which the judge calls it now.
+    pub fn rename_regression(&mut self, id: &str, key: &str) -> Result<(), StoreError> {
+        on_each!(self.db, c => diesel::update(regression::table.find(id)).set(regression::key.eq(key)).execute(c))?;
         Ok(())
     }
 

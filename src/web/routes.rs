@@ -113,8 +113,8 @@ fn lookout(site: &mut web::ServiceConfig) {
         .route("/services/{service}/{environment}/events.csv", get().to(pages::timeline::events_csv))
         .route("/services/{service}/{environment}/crashes", get().to(pages::signatures::crashes))
         .route("/regressions", get().to(pages::regressions::list))
-        .route("/regressions/{id}.json", get().to(pages::regressions::as_json))
-        .route("/regressions/{id}", get().to(pages::regressions::show))
+        .route("/regressions/{id}.json", get().to(pages::regression::as_json))
+        .route("/regressions/{id}", get().to(pages::regression::show))
         .route("/signatures", get().to(pages::signatures::list))
         .route("/signatures/{service}/{signature}", get().to(pages::signatures::show))
         .route("/signatures/{service}/{signature}/{report}", get().to(pages::signatures::report));

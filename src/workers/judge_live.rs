@@ -7,7 +7,7 @@ use crate::{
         Error,
         export_history::all_records,
         import_history::HISTORY_EPOCH,
-        judge_history::{keep_sayings, withdraw_missing},
+        judge_history::{keep_ids, keep_sayings, withdraw_missing},
     },
     judge::{Judge, Settings},
     store::Store,
@@ -122,7 +122,7 @@ impl Feed {
         }
         let records: Vec<Record> =
             records.into_iter().filter(|record| !self.seen.contains_key(&record.content_hash())).collect();
-        self.feed(records)
+        self.feed(records, false)
     }
 
     fn start_again(&mut self) -> Result<(), Error> {
@@ -130,12 +130,13 @@ impl Feed {
         let records = all_records(&self.store)?;
         *self.judging.judge.write().unwrap_or_else(PoisonError::into_inner) = Judge::new(Settings::default());
         self.seen.clear();
-        self.feed(records)?;
+        self.feed(records, true)?;
         let keys: HashSet<String> = self.judging.read().keys().into_iter().collect();
         withdraw_missing(&self.store, &keys, self.clock.now())
     }
 
-    fn feed(&mut self, mut records: Vec<Record>) -> Result<(), Error> {
+    /// Feeds records in order of arrival; `again` where this is the whole history, read anew.
+    fn feed(&mut self, mut records: Vec<Record>, again: bool) -> Result<(), Error> {
         let now = self.clock.now();
         Record::sort_by_arrival(&mut records);
         let said = {
@@ -156,6 +157,10 @@ impl Feed {
             if record.received_at() >= horizon {
                 self.seen.insert(record.content_hash(), record.received_at());
             }
+        }
+        if again {
+            let keys: HashSet<String> = self.judging.read().keys().into_iter().collect();
+            keep_ids(&self.store, &said, &keys)?;
         }
         keep_sayings(&self.store, &said, now)
     }

@@ -4,6 +4,8 @@
 mod decisions;
 mod impact;
 mod lines;
+#[cfg(test)]
+mod tests;
 
 pub use decisions::{Decision, Way, WayOn};
 pub use impact::{Impact, Measure};

@@ -247,7 +247,11 @@ pub async fn continued(app: Data<App>, signed: SignedIn, query: Query<Asked>) ->
         |known| Level { known, count: loaded.found.iter().filter(|found| found.it.finding.known == known).count() };
     render(&Page {
         filters: filters(&asked, &loaded),
-        count: format!("{} among {}", many(count, "continuation"), many(steps, "step")),
+        count: format!(
+            "{} among {}",
+            many(count, "continuation"),
+            many(steps, "step").replace("steps", "steps and flag changes")
+        ),
         among: format!("by {} and {}, {period}", many_people(people), many(programs, "program")),
         rest: match steps.saturating_sub(count) {
             0 => String::new(),

@@ -9,6 +9,7 @@ pub mod holds;
 pub mod people;
 pub mod postmortems;
 pub mod pushes;
+pub mod regression;
 pub mod regressions;
 pub mod risk;
 pub mod services;

@@ -8,13 +8,13 @@ use crate::{
     web::{
         App, Frame, Posted, SignedIn, WebError, blocking,
         extract::encode_part,
+        flash,
         pages::timeline::{path, told::Told},
-        render, see_other,
+        render, render_refused, see_other,
     },
 };
 use actix_web::{
     HttpResponse,
-    http::StatusCode,
     web::{Data, Path},
 };
 use askama::Template;
@@ -161,12 +161,11 @@ pub async fn add(app: Data<App>, posted: Posted) -> Result<HttpResponse, WebErro
     })
     .await?;
     match added {
-        Ok(service) => Ok(see_other(format!("/services/{}/settings", encode_part(&service.service)))),
-        Err(reasons) => {
-            let mut response = render(&list_page(&app, &posted.signed, name, reasons).await?)?;
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
+        Ok(service) => {
+            let to = format!("/services/{}/settings", encode_part(&service.service));
+            Ok(flash(see_other(to), &format!("{} is here. Its crash door is open.", service.service)))
         }
+        Err(reasons) => render_refused(&list_page(&app, &posted.signed, name, reasons).await?),
     }
 }
 
@@ -253,15 +252,14 @@ pub async fn set_names(app: Data<App>, posted: Posted, name: Path<String>) -> Re
     };
     let wrong = refusals(&typed);
     if !wrong.is_empty() {
-        let mut response = render(&settings_page(&app, &posted.signed, name, Some(typed), wrong).await?)?;
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        return Ok(response);
+        return render_refused(&settings_page(&app, &posted.signed, name, Some(typed), wrong).await?);
     }
     let names =
         json!({ "cell": typed.cell, "peer_release": typed.peer_release, "clients_dropped": typed.clients_dropped });
     let (by, now, service) = (posted.signed.actor(), app.clock.now(), name.clone());
     blocking(&app, move |app| administer::set_tag_names(&app.store, &by, &service, &names.to_string(), now)).await?;
-    Ok(see_other(format!("/services/{}/settings", encode_part(&name))))
+    let to = format!("/services/{}/settings", encode_part(&name));
+    Ok(flash(see_other(to), "These names hold for every report from now on."))
 }
 
 fn refusals(names: &TagNames) -> Vec<String> {

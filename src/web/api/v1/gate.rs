@@ -5,7 +5,7 @@ use super::{caller::Reader, pushes::link};
 use crate::{
     domain::{
         access::Scope,
-        finding::{Decision, GateAnswer, Kind, SuspectKind},
+        finding::{Decision, GateAnswer, SuspectKind},
         push::PushState,
         time,
     },
@@ -184,29 +184,23 @@ fn because(app: &App, answer: &GateAnswer) -> Result<Vec<String>, Error> {
 
 fn sentence(app: &App, it: &StoredRegression) -> String {
     let finding = &it.finding;
-    let victims: Vec<&str> = finding.victims.iter().map(|victim| victim.release.as_str()).collect();
-    let who = if victims.is_empty() { String::new() } else { format!(" {}", victims.join(", ")) };
-    let what = match finding.kind {
-        Kind::Collateral => "is harmed by another release",
-        Kind::Itself | Kind::Mixed | Kind::Flag | Kind::Rollback | Kind::Ambient => "crashes more than it should",
-    };
+    let mut who = vec![finding.service.as_str()];
+    who.extend(finding.victims.iter().map(|victim| victim.release.as_str()));
+    let times = finding.rate_ratio.estimate;
+    let times = if times < 3.0 { format!("{times:.1}") } else { format!("{times:.0}") };
     let blamed = finding.blamed().map_or_else(String::new, |suspect| {
         let kind = match suspect.kind {
-            SuspectKind::Push => "push",
-            SuspectKind::FlagChange => "flag change",
+            SuspectKind::Push => "Push",
+            SuspectKind::FlagChange => "Flag change",
         };
-        format!(
-            " {kind} {} is blamed with {:.0} %: {}.",
-            suspect.id,
-            suspect.probability * 100.0,
-            suspect.why.trim_end_matches('.')
-        )
+        // Nothing is certain, so no rounding may say so.
+        let percent = (suspect.probability * 100.0).round().min(99.0);
+        format!(" {kind} {} is blamed with {percent} %: {}.", suspect.id, suspect.why.trim_end_matches('.'))
     });
     format!(
-        "{id}: {service}{who} {what}, about {rate:.0} times as often, since {onset} UTC.{blamed} {base}/regressions/{id}",
+        "{id}: {who} crashes about {times} times as often as it should, since {onset} UTC.{blamed} {base}/regressions/{id}",
         id = finding.id,
-        service = finding.service,
-        rate = finding.rate_ratio.estimate,
+        who = who.join(" "),
         onset = finding.onset.at.format("%Y-%m-%d %H:%M"),
         base = app.base_url,
     )

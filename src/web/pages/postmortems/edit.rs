@@ -1,6 +1,10 @@
 //! Writing: one form with a prompt beside every field, a preview, and what to do when somebody else saved meanwhile.
 
-use super::{act::seen, owners};
+use super::{
+    act::seen,
+    owners,
+    told::{Told, told},
+};
 use crate::{
     domain::{
         access::Act,
@@ -9,6 +13,7 @@ use crate::{
     flows::{
         self,
         incident::{self as flow, Saving},
+        postmortem_facts,
     },
     store::{
         incidents::{Incident, Revision},
@@ -52,8 +57,9 @@ struct EditPage {
     people: Vec<Person>,
     refusals: Vec<String>,
     previewed: bool,
-    /// Who saved meanwhile, and when.
-    overtaken: Option<(String, String)>,
+    told: Option<Told>,
+    /// Who saved meanwhile, when, and under which title.
+    overtaken: Option<(String, String, String)>,
 }
 
 impl EditPage {
@@ -62,13 +68,19 @@ impl EditPage {
     }
 }
 
-async fn load(app: &Data<App>, id: &str) -> Result<(Incident, Revision, Vec<Person>), WebError> {
-    let id = id.to_owned();
+/// What the form is made of: the incident, its latest text, who may own it, and the record to write beside.
+type Loaded = (Incident, Revision, Vec<Person>, Option<Told>);
+
+async fn load(app: &Data<App>, frame: &Frame, id: &str) -> Result<Loaded, WebError> {
+    let (id, frame, now) = (id.to_owned(), frame.clone(), app.clock.now());
     blocking(app, move |app| {
         app.store.read::<_, flows::Error>(|read| {
             let it = read.incident(&id)?.ok_or_else(|| flows::Error::no("postmortem", &id))?;
             let latest = read.revision(&id, it.revision)?.ok_or_else(|| flows::Error::no("revision of", &id))?;
-            Ok((it, latest, read.people()?))
+            let people = read.people()?;
+            let facts = postmortem_facts::facts(read, &app.judging.read(), &it, now)?;
+            let told = facts.map(|facts| told(&facts, &people, &frame));
+            Ok((it, latest, people, told))
         })
     })
     .await
@@ -77,7 +89,8 @@ async fn load(app: &Data<App>, id: &str) -> Result<(Incident, Revision, Vec<Pers
 /// The form with what is there now.
 pub async fn form(app: Data<App>, signed: SignedIn, path: Path<String>) -> Result<HttpResponse, WebError> {
     signed.must(Act::Write)?;
-    let (it, latest, people) = load(&app, &path).await?;
+    let frame = Frame::new(&app, &signed, "/postmortems");
+    let (it, latest, people, told) = load(&app, &frame, &path).await?;
     flow::writable(&it)?;
     let written = flow::Written {
         seen: it.revision,
@@ -86,8 +99,7 @@ pub async fn form(app: Data<App>, signed: SignedIn, path: Path<String>) -> Resul
         owner: it.owner.clone(),
         sections: latest.sections,
     };
-    let frame = Frame::new(&app, &signed, "/postmortems");
-    render(&page(frame, it, people, written, None))
+    render(&EditPage { told, ..page(frame, it, people, written, None) })
 }
 
 /// The form with what was typed; beside it what somebody else saved, if that differs.
@@ -98,7 +110,7 @@ fn page(
     written: flow::Written,
     theirs: Option<&Revision>,
 ) -> EditPage {
-    let overtaken = theirs.map(|theirs| (short(&theirs.actor).to_owned(), frame.when(theirs.at)));
+    let overtaken = theirs.map(|theirs| (short(&theirs.actor).to_owned(), frame.when(theirs.at), theirs.title.clone()));
     let field = |section: Section| {
         let text = written.sections.get(&section).cloned().unwrap_or_default();
         let other = theirs.map(|theirs| theirs.sections.get(&section).cloned().unwrap_or_default());
@@ -119,6 +131,7 @@ fn page(
         people: owners(people),
         refusals: Vec::new(),
         previewed: false,
+        told: None,
         overtaken,
         it,
         frame,
@@ -145,8 +158,8 @@ pub async fn save(app: Data<App>, posted: Posted, path: Path<String>) -> Result<
     let (id, signed, now) = (path.into_inner(), posted.signed.clone(), app.clock.now());
     let frame = Frame::new(&app, &signed, "/postmortems");
     if posted.text("act") == "preview" {
-        let (it, _, people) = load(&app, &id).await?;
-        return render(&EditPage { previewed: true, ..page(frame, it, people, written, None) });
+        let (it, _, people, told) = load(&app, &frame, &id).await?;
+        return render(&EditPage { previewed: true, told, ..page(frame, it, people, written, None) });
     }
     let (kept, sent) = (id.clone(), written.clone());
     let outcome = super::act::refusable(&app, move |app| {
@@ -158,15 +171,15 @@ pub async fn save(app: Data<App>, posted: Posted, path: Path<String>) -> Result<
         Ok(Saving::Kept(number)) => Ok(flash(see_other(to), &format!("Kept as revision {number}."))),
         Ok(Saving::Unchanged) => Ok(flash(see_other(to), "Nothing had changed, so no revision was made.")),
         Ok(Saving::Conflict(theirs)) => {
-            let (_, _, people) = load(&app, &id).await?;
+            let (_, _, people, told) = load(&app, &frame, &id).await?;
             let (it, latest) = *theirs;
             let written = flow::Written { seen: it.revision, ..written };
-            let answer = render(&page(frame, it, people, written, Some(&latest)))?;
+            let answer = render(&EditPage { told, ..page(frame, it, people, written, Some(&latest)) })?;
             Ok(with_status(answer, StatusCode::CONFLICT))
         }
         Err((status, refusals)) => {
-            let (it, _, people) = load(&app, &id).await?;
-            let answer = render(&EditPage { refusals, ..page(frame, it, people, written, None) })?;
+            let (it, _, people, told) = load(&app, &frame, &id).await?;
+            let answer = render(&EditPage { refusals, told, ..page(frame, it, people, written, None) })?;
             Ok(with_status(answer, status))
         }
     }

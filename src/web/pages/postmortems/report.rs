@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     domain::{
+        Time,
         incident::{ItemKind, ItemState, Section, Status},
         time,
     },
@@ -18,6 +19,7 @@ use crate::{
         App, Frame, SignedIn, WebError, blocking,
         frame::short,
         markdown::{self, Prose},
+        pages::timeline::{self, Picture},
         render,
     },
 };
@@ -92,6 +94,7 @@ struct ReportPage {
     item_refusals: Vec<String>,
     typed: TypedItem,
     sealed: Option<String>,
+    picture: Option<Picture>,
 }
 
 #[derive(Template)]
@@ -112,6 +115,7 @@ struct Loaded {
     it: Incident,
     revision: Revision,
     told: Option<Told>,
+    span: Option<(Time, Time)>,
     items: Vec<ActionItem>,
     people: Vec<Person>,
 }
@@ -135,8 +139,9 @@ async fn load(app: &Data<App>, frame: &Frame, id: &str) -> Result<Loaded, WebErr
             let revision = read.revision(&id, it.revision)?.ok_or_else(|| flows::Error::no("revision of", &id))?;
             let people = read.people()?;
             let facts = postmortem_facts::facts(read, &app.judging.read(), &it, now)?;
+            let span = facts.as_ref().map(|facts| facts.span);
             let told = facts.map(|facts| told(&facts, &people, &frame));
-            Ok(Loaded { items: read.action_items(&id)?, it, revision, told, people })
+            Ok(Loaded { items: read.action_items(&id)?, it, revision, told, span, people })
         })
     })
     .await
@@ -152,6 +157,7 @@ pub async fn page(app: &Data<App>, signed: &SignedIn, id: &str, refused: Refused
     let frame = Frame::new(app, signed, "/postmortems").with_data(format!("/postmortems/{id}.md"));
     let loaded = load(app, &frame, id).await?;
     let items = items(loaded.items, &frame);
+    let picture = drawn(app, &loaded.it, loaded.span, frame.zone).await?;
     render(&ReportPage {
         about: about(&loaded.it, &frame),
         reviewed: reviewed(&loaded.it, &frame),
@@ -167,8 +173,22 @@ pub async fn page(app: &Data<App>, signed: &SignedIn, id: &str, refused: Refused
         typed: refused.typed,
         sealed: sealed(&loaded.it, &loaded.revision),
         it: loaded.it,
+        picture,
         frame,
     })
+}
+
+/// The service's timeline over the span that is told.
+async fn drawn(
+    app: &Data<App>,
+    it: &Incident,
+    span: Option<(Time, Time)>,
+    zone: Option<i32>,
+) -> Result<Option<Picture>, WebError> {
+    let Some(span) = span else { return Ok(None) };
+    let (service, environment, now) = (it.service.clone(), it.environment.clone(), app.clock.now());
+    let draw = move |app: &App| timeline::picture(app, &service, &environment, span, zone, now).map(Some);
+    blocking(app, draw).await
 }
 
 /// The report as Markdown, facts included.

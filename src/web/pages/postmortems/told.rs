@@ -223,12 +223,23 @@ fn trigger(facts: &Facts, clock: &Clock<'_>) -> Vec<Fact> {
 
 /// An estimate as people read it, without its interval.
 pub fn about(estimate: Estimate) -> String {
-    two_digits(estimate.estimate)
+    figure(estimate.estimate)
 }
 
 /// The 95 % interval of an estimate.
 pub fn interval(estimate: Estimate) -> String {
-    format!("{} to {}", two_digits(estimate.low), two_digits(estimate.high))
+    format!("{} to {}", figure(estimate.low), figure(estimate.high))
+}
+
+/// Two digits; below one crash a tenth is all that is worth saying.
+fn figure(value: f64) -> String {
+    if value < 0.05 {
+        "0".to_owned()
+    } else if value < 1.0 {
+        format!("{value:.1}").trim_end_matches(".0").to_owned()
+    } else {
+        two_digits(value)
+    }
 }
 
 fn impact(row: &Impact, facts: &Facts) -> ImpactTold {

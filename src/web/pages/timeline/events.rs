@@ -215,7 +215,10 @@ fn regression(told: &Told, all: &mut Vec<(Marks, Event)>) {
         ..Event::default()
     };
     let hm = |at: Time| at.format("%H:%M");
-    let onset = format!(" began at {}, {} to {}.", hm(it.onset.at), hm(it.onset.earliest), hm(it.onset.latest));
+    let went_on =
+        if told.blamed.is_some() { " Every diamond below is a step that went on while it harmed." } else { "" };
+    let onset =
+        format!(" began at {}, {} to {}.{went_on}", hm(it.onset.at), hm(it.onset.earliest), hm(it.onset.latest));
     all.push((Marks::Everything, Event { after: onset, divider: true, ..line(it.onset.at, "onset") }));
     let detected = Event {
         after: format!(" detected: {}", it.kind.word()),

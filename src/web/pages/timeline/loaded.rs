@@ -113,6 +113,10 @@ impl Loaded {
     fn read(read: &mut Read<'_>, name: &str, environment: &str, asked: &Asked, now: Time) -> Result<Loaded, Error> {
         let service = read.service(name)?.ok_or_else(|| Error::no("service", name))?;
         let environments = read.environments(name)?;
+        // A service that nobody heard of yet has no environments; its first page says what to do.
+        if !environments.is_empty() && !environments.iter().any(|it| it == environment) {
+            return Err(Error::no("environment", environment));
+        }
         let stored = read.regressions_of(name, environment)?;
         let until = asked.at.map_or(now, |at| at.min(now));
         let heard = read.last_heard(name, environment)?.map(|heard| heard.min(until));

@@ -5,6 +5,7 @@ mod drawn;
 mod events;
 mod files;
 mod filters;
+mod in_report;
 mod loaded;
 mod measured;
 mod said;
@@ -12,6 +13,7 @@ pub mod told;
 
 pub use asked::Query;
 pub use files::{events_csv, svg};
+pub use in_report::{Picture, picture};
 
 use crate::{
     flows::mind_risk,

@@ -1,0 +1,122 @@
+//! Feeds a history to the judge record by record, as in production, and takes down what is said when it is said.
+
+use crate::{
+    account::{Account, Call, Word},
+    truth::{Micros, Truth},
+};
+use pushback::{
+    domain::{
+        Record,
+        finding::{Continuation, Decision, Regression},
+        time,
+    },
+    judge::{Judge, Said, Settings},
+};
+use std::time::Instant;
+
+/// What the judge says of a history.
+pub fn judge(records: &[Record], truth: &Truth) -> Account {
+    let began = Instant::now();
+    let mut account = Account::default();
+    let mut judge = Judge::new(Settings::default());
+    let mut last = Micros::MIN;
+    for record in records {
+        let before = last;
+        last = time::micros(record.received_at()).max(last);
+        judge.observe(record);
+        hear(&mut account, &mut judge, truth, before, last);
+    }
+    judge.pass(time::from_micros(last + crate::truth::MINUTE));
+    hear(&mut account, &mut judge, truth, last, last + crate::truth::MINUTE);
+    let findings = judge.findings();
+    for (key, regression) in judge.keys().into_iter().zip(&findings.regressions) {
+        let Some(call) = account.calls.iter_mut().find(|call| call.key == key) else {
+            // Listed, but never said: that is a mistake of the judge's own book-keeping.
+            account.misdated += 1;
+            continue;
+        };
+        call.words.push(word(last, regression));
+        let own = findings.continuations.iter().filter(|it| it.regression == regression.id);
+        call.continuations = own.map(step).collect();
+        call.signatures.clone_from(&regression.signatures);
+    }
+    account.answers = findings.gates.iter().map(|it| (it.push.clone(), it.decision)).collect();
+    account.seconds = began.elapsed().as_secs_f64();
+    account
+}
+
+/// Takes down what is new. It must be dated between the last arrival and this one.
+fn hear(account: &mut Account, judge: &mut Judge, truth: &Truth, before: Micros, now: Micros) {
+    let said = judge.said();
+    if said.is_empty() {
+        return;
+    }
+    for it in &said {
+        let at = time::micros(it.at);
+        let fresh = account.calls.iter().all(|call| call.key != it.key);
+        let early = fresh && time::micros(it.regression.detected_at) > now;
+        account.misdated += u32::from(at > now || at < before.min(at) || early || at + crate::truth::MINUTE < before);
+        take(account, it);
+        if let Some(call) = account.calls.iter_mut().find(|call| call.key == it.key)
+            && let Some(paths) = judge.paths(&it.key, it.at)
+        {
+            let of = |path: &pushback::judge::PathCost| path.crashes.estimate;
+            let ways = (at, of(&paths.going_on), of(&paths.freezing), of(&paths.rolling_back));
+            call.ways.get_or_insert(ways);
+        }
+    }
+    for push in &truth.pushes {
+        let told = account.stops.iter().any(|it| it.0 == *push);
+        let answer = if told { None } else { judge.gate(push, time::from_micros(now)) };
+        if answer.is_some_and(|it| it.decision == Decision::Stop) {
+            account.stops.push((push.clone(), now));
+        }
+    }
+}
+
+fn take(account: &mut Account, said: &Said) {
+    let number = account.calls.iter().position(|call| call.key == said.key).unwrap_or_else(|| {
+        account.calls.push(Call {
+            key: said.key.clone(),
+            service: said.regression.service.clone(),
+            signatures: said.regression.signatures.clone(),
+            words: Vec::new(),
+            continuations: Vec::new(),
+            ways: None,
+        });
+        account.calls.len() - 1
+    });
+    account.calls[number].words.push(word(time::micros(said.at), &said.regression));
+}
+
+fn word(at: Micros, it: &Regression) -> Word {
+    let excess = &it.excess_crashes;
+    Word {
+        at,
+        kind: Some(it.kind),
+        suspects: it.suspects.iter().map(|it| (it.id.clone(), it.probability)).collect(),
+        onset: Some((time::micros(it.onset.at), time::micros(it.onset.earliest), time::micros(it.onset.latest))),
+        ended: it.ended_because,
+        excess: Some((excess.estimate, excess.low, excess.high)),
+        withdrawn: it.withdrawn.is_some(),
+    }
+}
+
+fn step(it: &Continuation) -> (String, Micros) {
+    (it.push.clone().or_else(|| it.change.clone()).unwrap_or_default(), time::micros(it.step_at))
+}
+
+/// Whether a history cut at an instant gives the same words up to it as the whole does.
+pub fn prefix_agrees(records: &[Record], cut: usize) -> bool {
+    let hear = |records: &[Record]| {
+        let mut judge = Judge::new(Settings::default());
+        let mut said = Vec::new();
+        for record in records {
+            judge.observe(record);
+            said.extend(judge.said());
+        }
+        said
+    };
+    let (part, whole) = (hear(&records[..cut]), hear(records));
+    whole.len() >= part.len() && whole[..part.len()] == part[..]
+}
