@@ -84,6 +84,23 @@ impl Frame {
         }
     }
 
+    /// A frame at an instant with nobody signed in, for tests of what stands inside.
+    #[cfg(test)]
+    pub fn plain(now: Time) -> Frame {
+        Frame {
+            now,
+            demo: false,
+            here: "",
+            data_href: None,
+            flash: None,
+            query: String::new(),
+            ledger: None,
+            zone: None,
+            csrf: String::new(),
+            person: None,
+        }
+    }
+
     /// The same frame with a link to the page's data.
     pub fn with_data(mut self, href: impl Into<String>) -> Frame {
         self.data_href = Some(href.into());

@@ -1,6 +1,9 @@
 //! Flags: every one as it stands, and the history of one with what is blamed on each change.
 
+mod rule;
+
 use super::{
+    pushes::instant,
     start::share,
     words::{self, part},
 };
@@ -16,8 +19,8 @@ use actix_web::{
     web::{Data, Path, Query},
 };
 use askama::Template;
+use rule::{Difference, differences};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 /// How many changes one page of a history shows.
 const PAGE: i64 = 100;
@@ -96,14 +99,6 @@ struct Harm {
     ran_out: bool,
 }
 
-/// One field of a rule that a change touched.
-#[derive(Debug, PartialEq, Eq)]
-struct Difference {
-    field: String,
-    before: Option<String>,
-    after: Option<String>,
-}
-
 /// Every flag as it stands now.
 pub async fn list(app: Data<App>, signed: SignedIn, query: Query<Listed>) -> Result<HttpResponse, WebError> {
     let frame = Frame::new(&app, &signed, "/flags").with_data("/api/v1/flags");
@@ -172,13 +167,7 @@ pub async fn history(
 ) -> Result<HttpResponse, WebError> {
     let (service, flag) = path.into_inner();
     let frame = Frame::new(&app, &signed, "/flags");
-    let before =
-        match query.before.as_deref() {
-            Some(text) => Some(time::parse(text).ok_or_else(|| {
-                WebError::bad_request("`before` is an instant in RFC 3339, as in 2026-03-03T01:11:00Z.")
-            })?),
-            None => None,
-        };
+    let before = query.before.as_deref().map(instant).transpose()?;
     let page = blocking(&app, move |app| {
         let (changes, blamed) = app.store.read::<_, flows::Error>(|read| {
             let changes = read.flag_changes(Some(&service), Some(&flag), before, PAGE)?;
@@ -186,11 +175,6 @@ pub async fn history(
             let blamed = read.regressions_blamed_on_any(&ids)?;
             Ok((changes, blamed))
         })?;
-        if changes.is_empty() && before.is_none() {
-            return Err(flows::Error::NotFound(format!(
-                "No change of a flag “{flag}” of {service} was recorded. A flag appears with its first change."
-            )));
-        }
         Ok(history_page(&service, &flag, &changes, &blamed, before, frame))
     })
     .await?;
@@ -213,7 +197,7 @@ fn history_page(
         timeline: changes.first().map_or(format!("/services/{}/production", part(service)), |it| {
             format!("/services/{}/{}", part(service), part(&it.environment))
         }),
-        about: changes.first().map_or("No earlier change.".into(), |it| {
+        about: changes.first().map_or("No change was recorded of it.".into(), |it| {
             let now = it.percent_after().map_or("a rule without a share".into(), |percent| format!("{percent} %"));
             format!("{now} in {} since {}.", it.environment, frame.when(it.at))
         }),
@@ -284,46 +268,5 @@ fn change(it: &FlagChanged, blamed: &[StoredRegression], frame: &Frame) -> Chang
         who: short(&it.actor).to_owned(),
         who_href: format!("/people/{}", part(&it.actor)),
         harms: harms(it, blamed),
-    }
-}
-
-/// What a change did to its rule, field by field; what stayed is left out.
-fn differences(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Vec<Difference> {
-    let empty = Map::new();
-    let (before, after) = (before.unwrap_or(&empty), after.unwrap_or(&empty));
-    let fields = before.keys().chain(after.keys().filter(|field| !before.contains_key(*field)));
-    fields
-        .filter(|field| before.get(*field) != after.get(*field))
-        .map(|field| Difference {
-            field: field.clone(),
-            before: before.get(field).map(Value::to_string),
-            after: after.get(field).map(Value::to_string),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_difference_names_only_what_changed_and_keeps_what_came_and_went() {
-        let rule = |value: Value| value.as_object().cloned().expect("an object");
-        let (before, after) = (
-            rule(json!({"percent": 20, "owner": "kim", "old": 1})),
-            rule(json!({"percent": 50, "owner": "kim", "new": [1]})),
-        );
-        let found = differences(Some(&before), Some(&after));
-        let line = |field: &str, before: Option<&str>, after: Option<&str>| Difference {
-            field: field.into(),
-            before: before.map(str::to_owned),
-            after: after.map(str::to_owned),
-        };
-        assert_eq!(
-            found,
-            [line("percent", Some("20"), Some("50")), line("old", Some("1"), None), line("new", None, Some("[1]"))]
-        );
-        assert!(differences(None, None).is_empty());
     }
 }

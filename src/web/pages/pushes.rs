@@ -1,20 +1,23 @@
-//! All pushes, and one push with everything that is known of it.
+//! One push with everything that is known of it, and what people do on its page. The list is beside it.
 
 mod banner;
 mod facts;
+mod list;
 mod prices;
 mod recovery;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use super::{
     holds::{HoldLine, Refusal, refused},
     words::{self, part},
 };
 use crate::{
-    domain::{Time, access::Act, finding::Ending, step::PushStep, time},
+    domain::{Time, access::Act, step::PushStep, time},
     flows::{self, change_push, mind_risk},
     outbound::csv,
-    store::changes::{Push, PushFilter},
+    store::changes::{Push, Reply},
     web::{App, Frame, Posted, SignedIn, WebError, blocking, flash, frame::short, render, render_refused, see_other},
 };
 use actix_web::{
@@ -24,48 +27,14 @@ use actix_web::{
 };
 use askama::Template;
 use facts::Facts;
+pub use list::{instant, list};
 use serde::Deserialize;
 use steps::Row;
-
-/// How many pushes one page of the list shows.
-const PAGE: i64 = 50;
-
-/// Which pushes are asked for.
-#[derive(Deserialize)]
-pub struct Listed {
-    service: Option<String>,
-    before: Option<String>,
-    id: Option<String>,
-}
 
 /// Which moment the paths are priced at: the number of a continuation.
 #[derive(Deserialize)]
 pub struct Moment {
     before: Option<usize>,
-}
-
-#[derive(Template)]
-#[template(path = "pushes/list.html")]
-struct ListPage {
-    frame: Frame,
-    services: Vec<(String, String, bool)>,
-    pushes: Vec<Line>,
-    earlier: Option<String>,
-    is_first: bool,
-}
-
-struct Line {
-    when: String,
-    id: String,
-    href: String,
-    service: String,
-    environment: String,
-    previous: Option<String>,
-    release: String,
-    state: String,
-    who: String,
-    harms: Vec<(String, String, bool, &'static str)>,
-    bad: bool,
 }
 
 #[derive(Template)]
@@ -97,6 +66,7 @@ struct PushPage {
     may_reply: Vec<(String, String, bool)>,
     holds: Vec<HoldLine>,
     may_mark: bool,
+    may_export: bool,
     refusal: Refusal,
 }
 
@@ -158,84 +128,11 @@ impl PushPage {
                 .collect(),
             holds: facts.holds.iter().rev().map(|hold| HoldLine::new(hold, &frame, &signed.person)).collect(),
             may_mark: signed.person.role.may(Act::Record) && facts.push.bad.is_none(),
+            may_export: signed.person.role.may(Act::Export),
             refusal,
             push: facts.push,
             frame,
         }
-    }
-}
-
-/// Every push, newest first, of one service or of all.
-pub async fn list(app: Data<App>, signed: SignedIn, query: Query<Listed>) -> Result<HttpResponse, WebError> {
-    let frame = Frame::new(&app, &signed, "/pushes").with_data("/api/v1/pushes");
-    let query = query.into_inner();
-    let before =
-        match query.before.as_deref() {
-            Some(text) => Some(time::parse(text).ok_or_else(|| {
-                WebError::bad_request("`before` is an instant in RFC 3339, as in 2026-03-03T01:11:00Z.")
-            })?),
-            None => None,
-        };
-    let service = query.service.filter(|service| !service.is_empty());
-    let filter = PushFilter { service, before, before_id: query.id, limit: PAGE + 1, ..PushFilter::default() };
-    let page = blocking(&app, move |app| {
-        app.store.read::<_, flows::Error>(|read| {
-            let services = read.services()?.into_iter().map(|it| it.service).collect::<Vec<_>>();
-            let mut pushes = read.pushes(&filter)?;
-            let more = pushes.len() > PAGE as usize;
-            pushes.truncate(PAGE as usize);
-            let ids: Vec<String> = pushes.iter().map(|it| it.started.push.clone()).collect();
-            let blamed = read.regressions_blamed_on_any(&ids)?;
-            let harm = |id: &str| {
-                let of = |it: &&crate::store::findings::StoredRegression| {
-                    it.finding.withdrawn.is_none() && it.finding.blamed().is_some_and(|suspect| suspect.id == id)
-                };
-                let line = |it: &crate::store::findings::StoredRegression| {
-                    let href = format!("/regressions/{}", part(&it.finding.id));
-                    let ran_out = it.finding.ended_because == Some(Ending::VictimsGone);
-                    (it.finding.id.clone(), href, ran_out, words::standing(&it.finding))
-                };
-                blamed.iter().filter(of).map(line).collect::<Vec<_>>()
-            };
-            let last = pushes.last().filter(|_| more).map(|it| earlier(&filter, it));
-            Ok(ListPage {
-                services: service_links(&services, filter.service.as_deref()),
-                earlier: last,
-                is_first: filter.before.is_none(),
-                pushes: pushes.iter().map(|push| line(push, harm(&push.started.push), &frame)).collect(),
-                frame,
-            })
-        })
-    })
-    .await?;
-    render(&page)
-}
-
-fn earlier(filter: &PushFilter, last: &Push) -> String {
-    let service = filter.service.as_ref().map_or(String::new(), |it| format!("&service={}", part(it)));
-    format!("/pushes?before={}&id={}{service}", part(&time::text(last.started.at)), part(&last.started.push))
-}
-
-fn service_links(services: &[String], chosen: Option<&str>) -> Vec<(String, String, bool)> {
-    let mut links = vec![("every service".to_owned(), "/pushes".to_owned(), chosen.is_none())];
-    links.extend(services.iter().map(|it| (it.clone(), format!("/pushes?service={}", part(it)), chosen == Some(it))));
-    links
-}
-
-fn line(push: &Push, harms: Vec<(String, String, bool, &'static str)>, frame: &Frame) -> Line {
-    let started = &push.started;
-    Line {
-        when: frame.when(started.at),
-        id: started.push.clone(),
-        href: format!("/pushes/{}", part(&started.push)),
-        service: started.service.clone(),
-        environment: started.environment.clone(),
-        previous: started.previous.clone(),
-        release: started.release.clone(),
-        state: format!("{}, {} %", push.standing.state.says(), push.standing.percent),
-        who: short(&started.actor).to_owned(),
-        harms,
-        bad: push.bad.is_some(),
     }
 }
 
@@ -260,7 +157,7 @@ pub async fn page(
     let frame = Frame::new(app, signed, "/pushes").with_data(format!("/api/v1/pushes/{}", part(push)));
     let (push, signed, refusing) = (push.to_owned(), signed.clone(), !refusal.reasons.is_empty());
     let page = blocking(app, move |app| {
-        let facts = Facts::load(app, &push, frame.now)?;
+        let facts = Facts::load(&app.store, &push, frame.now)?.asked_of(&app.judging.read(), frame.now);
         let seen: Vec<String> = facts.blamed.iter().map(|it| it.finding.id.clone()).collect();
         mind_risk::see(&app.store, &signed.person.email, &seen, frame.now)?;
         Ok(PushPage::new(facts, frame, &signed, moment, refusal))
@@ -275,7 +172,7 @@ pub async fn steps_as_csv(app: Data<App>, signed: SignedIn, push: Path<String>) 
     let (push, now) = (push.into_inner(), app.clock.now());
     let name = push.clone();
     let table = blocking(&app, move |app| {
-        let facts = Facts::load(app, &push, now)?;
+        let facts = Facts::load(&app.store, &push, now)?.asked_of(&app.judging.read(), now);
         csv::table(&steps::HEADING, &steps::csv(&facts))
             .map_err(|error| flows::Error::Store(crate::store::StoreError::Other(error.to_string())))
     })
@@ -369,7 +266,7 @@ fn step_words(step: &PushStep, frame: &Frame) -> String {
     format!("{to}, {}", frame.when(step.at))
 }
 
-fn reply_line(facts: &Facts, reply: &crate::store::changes::Reply, frame: &Frame) -> ReplyLine {
+fn reply_line(facts: &Facts, reply: &Reply, frame: &Frame) -> ReplyLine {
     let step = facts.steps.iter().find(|step| step.at == reply.step_at);
     let known = step.and_then(|step| facts.continuation(step)).map(|it| it.finding.known.word());
     let written: Time = reply.at;
@@ -378,6 +275,12 @@ fn reply_line(facts: &Facts, reply: &crate::store::changes::Reply, frame: &Frame
         known,
         who: short(&reply.person).to_owned(),
         written: format!("{} {}", frame.day(written), frame.hm(written)),
-        paragraphs: reply.words.split("\n\n").map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect(),
+        paragraphs: reply
+            .words
+            .replace("\r\n", "\n")
+            .split("\n\n")
+            .map(|it| it.trim().to_owned())
+            .filter(|it| !it.is_empty())
+            .collect(),
     }
 }

@@ -41,7 +41,7 @@ impl Page {
             id: finding.id.clone(),
             service: finding.service.clone(),
             ran_out: finding.ended_because == Some(Ending::VictimsGone),
-            says: words::kind_says(finding.kind).to_owned(),
+            says: words::sentence(words::kind_says(finding.kind)),
             owner: it.risk_owner.clone(),
             open: it.is_open(),
             closed,

@@ -1,11 +1,15 @@
 //! Where a visit begins: what is being pushed now, what it harms, who asked for a stop. Before anything was pushed, a guide.
 
 mod rates;
+mod sections;
 mod under_way;
 
 use crate::{
     domain::{
-        Time, access::Act, finding::Ending, flag::FlagChanged, percent::Percent, push::PushState, step::PushStep,
+        Time,
+        access::{Act, Scope},
+        flag::FlagChanged,
+        step::PushStep,
     },
     flows::{self, administer},
     store::{
@@ -16,16 +20,14 @@ use crate::{
     },
     web::{
         App, Frame, Posted, SignedIn, WebError, blocking, flash,
-        frame::short,
-        pages::{
-            holds::{HoldLine, Refusal},
-            words::{self, Range, part},
-        },
+        pages::holds::{HoldLine, Refusal},
         render, render_refused, see_other,
     },
 };
 use actix_web::{HttpResponse, web::Data};
 use askama::Template;
+pub use sections::share;
+use sections::{ClosedRow, FlagRow, OpenRegression, closed_row, flag_row, open_regression};
 pub use under_way::risk;
 use under_way::{Facts, UnderWay};
 
@@ -58,38 +60,6 @@ struct GuidePage {
     base_url: String,
     regressions: Vec<OpenRegression>,
     refusal: Refusal,
-}
-
-/// A regression that has to be minded.
-struct OpenRegression {
-    id: String,
-    href: String,
-    service: String,
-    kind: &'static str,
-    open_risk: bool,
-    text: String,
-    /// Who minds it, where it is a risk.
-    owner: Option<String>,
-    risk: String,
-}
-
-struct FlagRow {
-    when: String,
-    href: String,
-    flag: String,
-    service: String,
-    share: String,
-    who: String,
-    harms: Vec<(String, String)>,
-}
-
-struct ClosedRow {
-    id: String,
-    href: String,
-    state: String,
-    ran_out: bool,
-    text: String,
-    reason: Option<String>,
 }
 
 /// Everything that the page is made of, as it was read.
@@ -179,9 +149,10 @@ fn load(read: &mut Read<'_>, now: Time) -> Result<Loaded, StoreError> {
     let ended = read.pushes(&PushFilter { closed: true, limit: CLOSED, ..PushFilter::default() })?;
     let changes = read.flag_changes(None, None, None, FLAG_CHANGES)?;
     let guide = if open.is_empty() && ended.is_empty() && changes.is_empty() {
-        let token = read.tokens()?.iter().any(|token| {
-            token.is_valid_at(now) && token.scopes.iter().any(|scope| scope.allows(crate::domain::access::Scope::Push))
-        });
+        let token = read
+            .tokens()?
+            .iter()
+            .any(|token| token.is_valid_at(now) && token.scopes.iter().any(|scope| scope.allows(Scope::Push)));
         let mut services = read.services()?;
         services.sort_by_key(|it| it.created_at);
         Some((services, read.has_telemetry()?, token))
@@ -222,83 +193,4 @@ fn about(pushes: usize, regressions: usize, holds: usize) -> String {
         many(regressions, "open regression", "open regressions").replace("No ", "no "),
         many(holds, "hold", "holds").replace("No ", "no ")
     )
-}
-
-fn open_regression(it: &StoredRegression, frame: &Frame) -> OpenRegression {
-    let finding = &it.finding;
-    let because = finding.blamed().map(|suspect| format!("{}. ", suspect.why.trim_end_matches('.')));
-    let ended = match (finding.ended_at, finding.ended_because) {
-        (Some(at), Some(ending)) => {
-            let words = if ending == Ending::VictimsGone { "victims gone" } else { ending.says() };
-            format!("Ended {}, {words}.", frame.when(at))
-        }
-        _ => {
-            let range = Range::from(finding.excess_crashes);
-            let (estimate, low, high) = (range.estimate, range.low, range.high);
-            format!("Since {}: {estimate} crashes ({low} to {high}) more than expected.", frame.when(finding.onset.at))
-        }
-    };
-    OpenRegression {
-        id: finding.id.clone(),
-        href: format!("/regressions/{}", part(&finding.id)),
-        service: finding.service.clone(),
-        kind: finding.kind.word(),
-        open_risk: finding.ended_because == Some(Ending::VictimsGone),
-        text: format!("{}{ended}", because.unwrap_or_else(|| "No change explains it. ".into())),
-        owner: it.risk_owner.clone(),
-        risk: risk(&finding.id),
-    }
-}
-
-fn flag_row(it: &FlagChanged, harms: &[StoredRegression], frame: &Frame) -> FlagRow {
-    let id = |it: &StoredRegression| (it.finding.id.clone(), format!("/regressions/{}", part(&it.finding.id)));
-    FlagRow {
-        when: frame.when(it.at),
-        href: format!("/flags/{}/{}", part(&it.service), part(&it.flag)),
-        flag: it.flag.clone(),
-        service: it.service.clone(),
-        share: share(it.percent_before(), it.percent_after()),
-        who: short(&it.actor).to_owned(),
-        harms: harms.iter().filter(|it| it.finding.withdrawn.is_none()).map(id).collect(),
-    }
-}
-
-/// A change of share in words; the rule changed otherwise where no share is named.
-pub fn share(before: Option<Percent>, after: Option<Percent>) -> String {
-    match (before, after) {
-        (Some(before), Some(after)) => format!("{before} to {after}"),
-        (None, Some(after)) => format!("to {after}"),
-        (_, None) => "rule changed".into(),
-    }
-}
-
-fn closed_row(push: &Push, last: &Option<PushStep>, blamed: &[StoredRegression], frame: &Frame) -> ClosedRow {
-    let at = push.standing.since.unwrap_or(push.started.at);
-    let harm = blamed.iter().find(|it| it.finding.withdrawn.is_none());
-    let text = match harm {
-        None => format!("{} %, no regression was detected.", push.standing.percent),
-        Some(it) => {
-            let range = Range::from(it.finding.excess_crashes);
-            let kind = words::kind_says(it.finding.kind);
-            let owner = it.risk_owner.as_ref().filter(|_| it.is_open());
-            format!(
-                "{}: {kind}; {} crashes ({} to {}), {}.{}",
-                it.finding.id,
-                range.estimate,
-                range.low,
-                range.high,
-                words::standing(&it.finding),
-                owner.map_or(String::new(), |owner| format!(" Open risk with {owner}."))
-            )
-        }
-    };
-    let ended_early = matches!(push.standing.state, PushState::Stopped | PushState::RolledBack);
-    ClosedRow {
-        id: push.started.push.clone(),
-        href: format!("/pushes/{}", part(&push.started.push)),
-        state: format!("{} {}", push.standing.state.says(), frame.when(at)),
-        ran_out: harm.is_some_and(|it| it.finding.ended_because == Some(Ending::VictimsGone)),
-        text,
-        reason: last.as_ref().filter(|_| ended_early).and_then(|step| step.reason.clone()),
-    }
 }

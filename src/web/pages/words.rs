@@ -132,6 +132,13 @@ pub fn kind_says(kind: Kind) -> &'static str {
     }
 }
 
+/// Words as a sentence: with a capital letter and a full stop.
+pub fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first: String = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
 /// What was known at most among several steps.
 pub fn most_known(known: impl Iterator<Item = Known>) -> Option<Known> {
     known.max()
@@ -154,9 +161,7 @@ mod tests {
 
     #[test]
     fn a_span_is_said_in_the_unit_that_people_use() {
-        assert_eq!(
-            ["48 min", "2 h 5 min", "3 h", "3 days"],
-            [span(48), span(125), span(180), span(3 * 24 * 60 + 5)].map(|s| s).each_ref().map(String::as_str)
-        );
+        let said = [48, 125, 180, 3 * 24 * 60 + 5].map(span);
+        assert_eq!(said, ["48 min", "2 h 5 min", "3 h", "3 days"]);
     }
 }

@@ -7,15 +7,14 @@ use crate::{
         step::PushStep,
         time,
     },
-    flows::{self, Error, ask_gate},
+    flows::{Error, ask_gate},
     judge::{Judge, Paths},
     store::{
-        Read, StoreError,
+        Read, Store, StoreError,
         changes::{GateAsked, Hold, Push, PushFilter, Reply},
         findings::{ContinuationFilter, Sighting, StoredContinuation, StoredRegression},
         telemetry::CrashMark,
     },
-    web::App,
 };
 use std::collections::HashMap;
 
@@ -71,14 +70,18 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads everything of a push.
-    pub fn load(app: &App, id: &str, now: Time) -> Result<Facts, Error> {
-        let mut facts = app.store.read::<_, flows::Error>(|read| {
+    /// Reads everything of a push that is kept.
+    pub fn load(store: &Store, id: &str, now: Time) -> Result<Facts, Error> {
+        store.read::<_, Error>(|read| {
             let push = read.push(id)?.ok_or_else(|| Error::no("push", id))?;
             Ok(read_all(read, push, now)?)
-        })?;
-        facts.ask(&app.judging.read(), now);
-        Ok(facts)
+        })
+    }
+
+    /// The same with what the judge says of the push: gates, the answer now, and prices.
+    pub fn asked_of(mut self, judge: &Judge, now: Time) -> Facts {
+        self.ask(judge, now);
+        self
     }
 
     /// The regression that did the greatest harm.
