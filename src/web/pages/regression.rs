@@ -122,7 +122,7 @@ fn whole(read: &mut Read<'_>, id: &str) -> Result<Whole, flows::Error> {
                 || it.victims.iter().any(|victim| Some(&victim.release) == crash.release.as_ref()))
     };
     let first_report = reports.iter().filter(ours).min_by_key(|crash| crash.received_at).cloned();
-    let example = reports.iter().filter(ours).next_back().cloned();
+    let example = reports.iter().rfind(ours).cloned();
     let first_exposure = match told.suspects.first().filter(|it| told.blamed.is_some() && it.kind == "push") {
         Some(push) => read.steps(&push.name)?.first().map(|step| step.at),
         None => None,

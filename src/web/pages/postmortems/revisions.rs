@@ -78,7 +78,7 @@ async fn load(app: &Data<App>, id: &str) -> Result<(Incident, Vec<Revision>), We
     .await
 }
 
-fn one<'a>(all: &'a [Revision], number: i64) -> Result<&'a Revision, WebError> {
+fn one(all: &[Revision], number: i64) -> Result<&Revision, WebError> {
     let found = all.iter().find(|revision| revision.number == number);
     found.ok_or_else(|| WebError::not_found(format!("There is no revision {number} of this postmortem.")))
 }
