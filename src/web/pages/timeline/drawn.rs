@@ -355,7 +355,7 @@ fn regression(told: &Told, links: &Links) -> RegressionMark {
     }
 }
 
-fn hold_mark(hold: &crate::store::changes::Hold, links: &Links) -> HoldMark {
+fn hold_mark(hold: &crate::store::holds::Hold, links: &Links) -> HoldMark {
     HoldMark {
         at: hold.at,
         until: hold.lifted.as_ref().map(|lifted| lifted.at),

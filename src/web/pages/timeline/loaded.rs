@@ -13,8 +13,9 @@ use crate::{
     judge::Baseline,
     store::{
         Read,
-        changes::{GateAsked, Hold, Push, PushFilter},
+        changes::{Push, PushFilter},
         findings::{ContinuationFilter, StoredRegression},
+        holds::{GateAsked, Hold},
         services::Service,
         telemetry::CrashMark,
     },
