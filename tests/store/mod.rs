@@ -1,6 +1,7 @@
 //! The store on both engines: everything that can be asked or kept, at least once.
 
 mod accounts;
+mod actors;
 mod changes;
 mod coverage;
 mod findings;

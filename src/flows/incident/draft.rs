@@ -73,9 +73,13 @@ pub fn drafted_summary(it: &Regression, continuations: usize) -> String {
                 SuspectKind::FlagChange => "flag change",
             };
             text.push_str(&format!(
-                " The suspect is {what} {}, with probability {:.2}; {} raised its share after the harm had begun.",
+                " The suspect is {what} {}, with a probability of {}; {} raised its share after the harm had begun.",
                 suspect.id,
-                suspect.probability,
+                if suspect.probability > 0.995 {
+                    "more than 0.99".to_owned()
+                } else {
+                    format!("{:.2}", suspect.probability)
+                },
                 match continuations {
                     0 => "no step".to_owned(),
                     1 => "one step".to_owned(),

@@ -10,7 +10,7 @@ use crate::{
     flows::postmortem_facts::{Facts, Impact, Measure, Trigger},
     store::people::Person,
     timeline::{grouped, two_digits},
-    web::{Frame, frame::short, href},
+    web::{Frame, frame::short, href, pages::timeline::told::chance},
 };
 
 /// A label and what is said beside it.
@@ -210,10 +210,10 @@ fn trigger(facts: &Facts, clock: &Clock<'_>) -> Vec<Fact> {
         .finding
         .suspects
         .iter()
-        .map(|it| format!("{} {} with probability {:.2}", kind(it.kind), it.id, it.probability))
+        .map(|it| format!("{} {} with probability {}", kind(it.kind), it.id, chance(it.probability)))
         .collect();
     let rest = 1.0 - facts.regression.finding.suspects.iter().map(|it| it.probability).sum::<f64>();
-    let rest = format!("none of these {:.2}", rest.max(0.0));
+    let rest = format!("none of these {}", chance(rest.max(0.0)));
     rows.push(fact("Suspects", suspects.into_iter().chain([rest]).collect::<Vec<_>>().join(", ")));
     if let Some(why) = facts.regression.finding.blamed().map(|suspect| suspect.why.clone()) {
         rows.push(fact("Evidence", why));
