@@ -81,8 +81,10 @@ pub struct UnderWay {
     pub since: String,
     /// In the name of what.
     pub purpose: Option<String>,
-    /// The flags that its features sit behind, with their pages.
+    /// The flags that all of it sits behind, with their pages; empty where something ships without.
     pub flags: Vec<(String, String)>,
+    /// What ships without a flag.
+    pub bare: String,
     /// The plan, drawn.
     pub track: String,
     /// Where it stands, in words.
@@ -117,6 +119,9 @@ impl UnderWay {
         let unclosable = facts.blamed.iter().any(|it| ran_out(it) && it.risk_owner.is_none());
         let stages: Vec<f64> = started.plan.iter().map(|stage| stage.percent.value()).collect();
         let colour = if answer.decision == Decision::Stop { Standing::Stop } else { Standing::Quiet };
+        let all_flagged = started.can_be_turned_off();
+        let bare: Vec<String> =
+            started.features.iter().filter(|it| it.flag.is_none()).map(|it| it.name.clone()).collect();
         let flag = |name: &String| (name.clone(), format!("/flags/{}/{}", part(&started.service), part(name)));
         UnderWay {
             href: format!("/pushes/{}", part(&started.push)),
@@ -130,7 +135,14 @@ impl UnderWay {
             actor: started.actor.clone(),
             since: frame.when(started.at),
             purpose: started.purpose.clone(),
-            flags: started.features.iter().filter_map(|it| it.flag.as_ref()).map(flag).collect(),
+            flags: started
+                .features
+                .iter()
+                .filter_map(|it| it.flag.as_ref())
+                .filter(|_| all_flagged)
+                .map(flag)
+                .collect(),
+            bare: words::listed(&bare),
             track: timeline::track(&stages, facts.push.standing.percent.value(), colour),
             level: level(&facts.push, now, frame),
             unclosable,
