@@ -8,6 +8,8 @@ mod filters;
 mod loaded;
 mod measured;
 mod said;
+#[cfg(test)]
+mod tests;
 pub mod told;
 
 pub use asked::Query;
