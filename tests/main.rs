@@ -1,6 +1,8 @@
 //! Everything that is tested from outside the library, in one binary: it links once, and shares servers and databases.
 
 mod architecture;
+mod browser;
+mod clients;
 mod journeys;
 mod pages;
 mod schema;

@@ -77,13 +77,11 @@ fn the_story_is_told_as_it_happened_on_both_engines() {
         assert_eq!(known[1], Known::Detected, "at 10 % it was on the page");
         assert_eq!(known[2], Known::Seen, "at 25 % she had it open since 03:58");
         assert_eq!(known[3..], [Known::Overrode; 3], "the gate said stop, then Lee held it");
-        let asked: Vec<Decision> = findings
-            .gates
-            .iter()
-            .filter(|it| it.push == PUSH && it.at == step("05:21:20"))
-            .map(|it| it.decision)
-            .collect();
-        assert_eq!(asked, [Decision::Stop]);
+        let gates: Vec<Decision> = findings.gates.iter().filter(|it| it.push == PUSH).map(|it| it.decision).collect();
+        assert_eq!(gates.len(), 7, "a gate would have answered at each step");
+        assert_eq!(gates[3..], [Decision::Stop; 4], "from 25 % on, stop");
+        let neighbour = findings.gates.iter().filter(|it| it.push == "billing-77");
+        assert!(neighbour.clone().count() > 2 && neighbour.clone().all(|it| it.decision != Decision::Stop));
     }
 }
 

@@ -7,7 +7,8 @@ use pushback::{
     flows::record_change,
     store::{
         Store,
-        changes::{Bad, Hold, Reply},
+        changes::Bad,
+        holds::{Hold, Reply},
     },
 };
 

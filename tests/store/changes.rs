@@ -168,6 +168,9 @@ fn flag_changes_are_found_by_service_flag_and_time() {
         assert_eq!(list(None, None, None, 9), ["f-3", "f-2", "f-1"]);
         assert_eq!(list(Some("relay"), Some("wire-v2"), None, 9), ["f-3", "f-1"]);
         assert_eq!(list(None, None, Some(minute(3)), 1), ["f-2"]);
+        let flags: Vec<(String, i64)> =
+            read(store, |read| read.flags()).into_iter().map(|(it, count)| (it.change, count)).collect();
+        assert_eq!(flags, [("f-3".to_owned(), 2), ("f-2".to_owned(), 1)], "each as it was last changed");
         let services = ["relay".to_owned(), "web".to_owned()];
         let between = read(store, |read| read.flag_changes_between(&services, minute(1), minute(2)));
         assert_eq!(between.into_iter().map(|it| it.change).collect::<Vec<_>>(), ["f-1", "f-2"]);

@@ -122,6 +122,8 @@ fn an_action_item_ends_once_and_says_how() {
         assert_eq!(read(store, |read| read.action_item(&one.id)), Some(one.clone()));
         assert_eq!(read(store, |read| read.action_items("PM-1")), [one.clone(), two.clone()]);
         assert_eq!(read(store, |read| read.open_action_items()), [two.clone(), one.clone()], "due first, first");
+        assert_eq!(read(store, |read| read.action_item("i2")), Some(two.clone()));
+        assert_eq!(read(store, |read| read.action_item("i9")), None);
         let end = |state| {
             store.keep::<_, StoreError>(|tx| tx.end_action_item("i1", state, minute(700), "dana@example.com", "PR 12"))
         };

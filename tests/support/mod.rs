@@ -1,12 +1,14 @@
 //! What every test stands on: servers in this process, the real program beside it, databases of both engines, a client.
 //! Nothing here is skipped: where something is missing, the test that needs it fails and says what to install.
 
+pub mod browser;
 pub mod client;
 pub mod databases;
 pub mod postgres;
 pub mod program;
 pub mod server;
 
+pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use databases::{Engine, TestDatabase, on_both};
 pub use program::Program;

@@ -1,0 +1,4 @@
+//! What a reader sees in a real browser.
+
+mod fit;
+mod journey;
