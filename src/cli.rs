@@ -8,7 +8,11 @@ use crate::{
         Record,
         access::{Role, Scope},
     },
-    flows::{self, administer, export_history, import_history},
+    flows::{
+        self,
+        administer::{self, NewPerson},
+        export_history, import_history,
+    },
     judge,
     ledger::Verifier,
     serve::{Application, first_link},
@@ -310,16 +314,9 @@ fn admin(settings: &Settings, what: Admin) -> Result<(), Failure> {
             } else {
                 None
             };
-            let person = administer::add_person(
-                &store,
-                &by,
-                &email,
-                name.as_deref(),
-                team.as_deref(),
-                role,
-                password.as_deref(),
-                now,
-            )?;
+            let (name, team) = (name.as_deref(), team.as_deref());
+            let new = NewPerson { email: &email, name, team, role, password: password.as_deref() };
+            let person = administer::add_person(&store, &by, new, now)?;
             println!("{}", person.email);
         }
         Admin::Service { what: AdminService::Add { slug } } => {

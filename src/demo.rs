@@ -8,7 +8,11 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::{Record, Time, access::Role, time},
-    flows::{self, administer, ask_gate, change_push, hold_push, import_history, judge_history, mind_risk},
+    flows::{
+        self,
+        administer::{self, NewPerson},
+        ask_gate, change_push, hold_push, import_history, judge_history, mind_risk,
+    },
     judge::{Judge, Settings},
     serve::Application,
     store::{Actor, Store},
@@ -35,7 +39,8 @@ pub fn load(store: &Store) -> Result<(), flows::Error> {
     let begun = at("2026-03-02T05:30:00Z");
     let console = Actor::console();
     for (email, name, team, role) in PEOPLE {
-        administer::add_person(store, &console, email, Some(name), Some(team), role, None, begun)?;
+        let new = NewPerson { email, name: Some(name), team: Some(team), role, password: None };
+        administer::add_person(store, &console, new, begun)?;
     }
     import_history::import_history(
         store,

@@ -28,18 +28,25 @@ pub fn slug(text: &str) -> Result<String, Error> {
     }
 }
 
-/// Adds a person, with a password or without; without, an invitation lets them set one.
-pub fn add_person(
-    store: &Store,
-    by: &Actor,
-    address: &str,
-    name: Option<&str>,
-    team: Option<&str>,
-    role: Role,
-    password: Option<&str>,
-    now: Time,
-) -> Result<Person, Error> {
-    let email = sign_in::email(address)?;
+/// Somebody to be added.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPerson<'a> {
+    /// The e-mail address.
+    pub email: &'a str,
+    /// The name for people; the address stands in for it.
+    pub name: Option<&'a str>,
+    /// The team.
+    pub team: Option<&'a str>,
+    /// What the person is here for.
+    pub role: Role,
+    /// The password; without one, an invitation lets them set it.
+    pub password: Option<&'a str>,
+}
+
+/// Adds a person.
+pub fn add_person(store: &Store, by: &Actor, new: NewPerson<'_>, now: Time) -> Result<Person, Error> {
+    let NewPerson { email, name, team, role, password } = new;
+    let email = sign_in::email(email)?;
     let some = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
     let person = Person {
         id: secret::new_id(now),

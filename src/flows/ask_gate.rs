@@ -12,7 +12,8 @@ use crate::{
     secret,
     store::{
         Actor, Store,
-        changes::{GateAsked, Hold, Push},
+        changes::Push,
+        holds::{GateAsked, Hold},
     },
 };
 use serde_json::json;

@@ -4,10 +4,7 @@ use super::{Error, hold_push::reason};
 use crate::{
     domain::{Time, time},
     secret,
-    store::{
-        Actor, Store, StoreError,
-        changes::{Bad, Reply},
-    },
+    store::{Actor, Store, StoreError, changes::Bad, holds::Reply},
 };
 use serde_json::json;
 

@@ -4,10 +4,7 @@ use super::Error;
 use crate::{
     domain::Time,
     secret,
-    store::{
-        Actor, Store,
-        changes::{Bad, Hold},
-    },
+    store::{Actor, Store, changes::Bad, holds::Hold},
 };
 use serde_json::json;
 

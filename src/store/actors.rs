@@ -3,7 +3,8 @@
 
 use super::{
     Read, StoreError,
-    changes::{Bad, Hold, Reply, record},
+    changes::{Bad, record},
+    holds::{Hold, Reply},
     on_each,
     schema::{flag_change, hold, incident, push, push_step, regression, reply, signature},
 };

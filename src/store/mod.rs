@@ -13,6 +13,7 @@ pub mod accounts;
 pub mod actors;
 pub mod changes;
 pub mod findings;
+pub mod holds;
 pub mod incidents;
 pub mod outcomes;
 pub mod people;

@@ -14,7 +14,8 @@ use pushback::{
     },
     store::{
         Store, StoreError,
-        changes::{Bad, GateAsked, Hold, Kept, PushFilter, Reply},
+        changes::{Bad, Kept, PushFilter},
+        holds::{GateAsked, Hold, Reply},
     },
 };
 

@@ -119,6 +119,7 @@ fn an_action_item_ends_once_and_says_how() {
         let (one, two) = (item("i1", 900), item("i2", 800));
         keep(store, |tx| tx.add_action_item(&one));
         keep(store, |tx| tx.add_action_item(&two));
+        assert_eq!(read(store, |read| read.action_item(&one.id)), Some(one.clone()));
         assert_eq!(read(store, |read| read.action_items("PM-1")), [one.clone(), two.clone()]);
         assert_eq!(read(store, |read| read.open_action_items()), [two.clone(), one.clone()], "due first, first");
         assert_eq!(read(store, |read| read.action_item("i2")), Some(two.clone()));

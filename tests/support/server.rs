@@ -79,8 +79,13 @@ impl TestApp {
     /// Adds somebody with a role and [`PASSWORD`].
     pub fn add_person(&self, email: &str, role: Role) -> Person {
         let now = Clock::system().now();
-        administer::add_person(&self.store, &Actor::console(), email, None, None, role, Some(PASSWORD), now)
-            .expect("somebody is added")
+        administer::add_person(
+            &self.store,
+            &Actor::console(),
+            administer::NewPerson { email, name: None, team: None, role, password: Some(PASSWORD) },
+            now,
+        )
+        .expect("somebody is added")
     }
 
     /// Somebody of that role, signed in.

@@ -27,7 +27,13 @@ fn opened() -> (tempfile::TempDir, Store, Incident) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(&format!("sqlite:{}", folder.path().join("test.sqlite3").display())).expect("a database");
     for who in [LEE, NOOR] {
-        administer::add_person(&store, &by("test"), who, None, None, Role::Member, None, at(0)).expect("added");
+        administer::add_person(
+            &store,
+            &by("test"),
+            administer::NewPerson { email: who, name: None, team: None, role: Role::Member, password: None },
+            at(0),
+        )
+        .expect("added");
     }
     administer::add_service(&store, &by("test"), "edge", at(0)).expect("added");
     let opening = Opening {

@@ -11,8 +11,8 @@ use crate::{
     judge::Judge,
     store::{
         Read,
-        changes::Hold,
         findings::{StoredContinuation, StoredRegression},
+        holds::Hold,
     },
 };
 

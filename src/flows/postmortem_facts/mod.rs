@@ -24,8 +24,9 @@ use crate::{
     judge::Judge,
     store::{
         Read,
-        changes::{GateAsked, Hold, Push, Reply},
+        changes::Push,
         findings::{Sighting, StoredContinuation, StoredRegression},
+        holds::{GateAsked, Hold, Reply},
         incidents::{ActionItem, Incident},
     },
 };

@@ -12,8 +12,8 @@ use crate::{
     outbound::csv,
     store::{
         Read, StoreError,
-        changes::Reply,
         findings::{ContinuationFilter, StoredContinuation},
+        holds::Reply,
         people::Person,
     },
     timeline::{self, grouped, two_digits},

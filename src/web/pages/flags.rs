@@ -101,7 +101,7 @@ struct Harm {
 
 /// Every flag as it stands now.
 pub async fn list(app: Data<App>, signed: SignedIn, query: Query<Listed>) -> Result<HttpResponse, WebError> {
-    let frame = Frame::new(&app, &signed, "/flags").with_data("/api/v1/flags");
+    let frame = Frame::new(&app, &signed, "/flags").with_data("/api/v1/flag-changes");
     let chosen = query.into_inner().service.filter(|service| !service.is_empty());
     let page = blocking(&app, move |app| {
         app.store.read::<_, flows::Error>(|read| {

@@ -4,7 +4,7 @@ use super::words::part;
 use crate::{
     domain::access::Act,
     flows::{self, hold_push},
-    store::{changes::Hold, people::Person},
+    store::{holds::Hold, people::Person},
     web::{App, Frame, Posted, WebError, blocking, flash, see_other},
 };
 use actix_web::{

@@ -5,8 +5,8 @@ use crate::{
     domain::{finding::Known, step::PushStep},
     flows::{self, Error},
     store::{
-        changes::Hold,
         findings::{ContinuationFilter, StoredContinuation},
+        holds::Hold,
         people::Person,
     },
     timeline::{grouped, two_digits},

@@ -17,7 +17,7 @@ use crate::{
     domain::{Time, access::Act, step::PushStep, time},
     flows::{self, change_push, mind_risk},
     outbound::csv,
-    store::changes::{Push, Reply},
+    store::{changes::Push, holds::Reply},
     web::{App, Frame, Posted, SignedIn, WebError, blocking, flash, frame::short, render, render_refused, see_other},
 };
 use actix_web::{

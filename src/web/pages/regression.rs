@@ -43,6 +43,7 @@ struct Page {
     ratio: String,
     counted: Option<u64>,
     ending: String,
+    ended: String,
     none: (String, f64),
     continuations: Vec<Step>,
     sayings: Vec<SaidThen>,
@@ -122,7 +123,7 @@ fn whole(read: &mut Read<'_>, id: &str) -> Result<Whole, flows::Error> {
                 || it.victims.iter().any(|victim| Some(&victim.release) == crash.release.as_ref()))
     };
     let first_report = reports.iter().filter(ours).min_by_key(|crash| crash.received_at).cloned();
-    let example = reports.iter().filter(ours).next_back().cloned();
+    let example = reports.iter().rfind(ours).cloned();
     let first_exposure = match told.suspects.first().filter(|it| told.blamed.is_some() && it.kind == "push") {
         Some(push) => read.steps(&push.name)?.first().map(|step| step.at),
         None => None,
@@ -191,8 +192,14 @@ impl Page {
             ratio: estimate(&it.rate_ratio),
             counted: told.evidence.as_ref().map(|evidence| evidence.crashes),
             ending: match (it.ended_at, it.ended_because) {
-                (Some(at), Some(because)) => format!("{} at {}", because.says(), frame.when(at)),
-                _ => "It goes on.".into(),
+                (Some(_), Some(because)) => because.says().into(),
+                _ => "none yet".into(),
+            },
+            ended: match it.ended_at {
+                Some(at) if open_risk => format!("{}, open risk", frame.when(at)),
+                Some(at) if told.risk_closed.is_some() => format!("{}, risk closed", frame.when(at)),
+                Some(at) => frame.when(at),
+                None => "under way".into(),
             },
             none: (chance(none), none),
             continuations: whole.continuations.iter().map(step).collect(),

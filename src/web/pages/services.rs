@@ -219,7 +219,7 @@ async fn settings_page(
 
 /// Whether reports with this end were kept.
 fn is_taken(reason: &str) -> bool {
-    matches!(reason, "crash" | "handled" | "message" | "session" | "sessions" | "exposure")
+    matches!(reason, "crash" | "handled" | "message" | "exposure" | "repeat")
 }
 
 fn tag_names(text: &str) -> TagNames {

@@ -119,8 +119,9 @@ pub async fn add_person(app: Data<App>, posted: Posted) -> Result<HttpResponse, 
     let (role, now) = (role(&typed.role)?, app.clock.now());
     let (new, by) = (typed.clone(), posted.signed.actor());
     let outcome = refusable(&app, move |app| {
-        let person =
-            administer::add_person(&app.store, &by, &new.email, Some(&new.name), Some(&new.team), role, None, now)?;
+        let (name, team) = (Some(new.name.as_str()), Some(new.team.as_str()));
+        let person = administer::NewPerson { email: &new.email, name, team, role, password: None };
+        let person = administer::add_person(&app.store, &by, person, now)?;
         let link = administer::invite(&app.store, &person.id, now)?;
         Ok((person.email, link))
     })

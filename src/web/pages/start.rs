@@ -14,8 +14,9 @@ use crate::{
     flows::{self, administer},
     store::{
         Read, StoreError,
-        changes::{Hold, Push, PushFilter},
+        changes::{Push, PushFilter},
         findings::StoredRegression,
+        holds::Hold,
         services::Service,
     },
     web::{

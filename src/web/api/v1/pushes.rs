@@ -11,7 +11,10 @@ use crate::{
         hold_push::hold_push,
         record_change::{new_push_id, record_change},
     },
-    store::changes::{GateAsked, Hold, Push, PushFilter},
+    store::{
+        changes::{Push, PushFilter},
+        holds::{GateAsked, Hold},
+    },
     web::{App, Bearer, WebError, blocking, extract::encode},
 };
 use actix_web::{

@@ -11,8 +11,9 @@ use crate::{
     judge::{Judge, Paths},
     store::{
         Read, Store, StoreError,
-        changes::{GateAsked, Hold, Push, PushFilter, Reply},
+        changes::{Push, PushFilter},
         findings::{ContinuationFilter, Sighting, StoredContinuation, StoredRegression},
+        holds::{GateAsked, Hold, Reply},
         telemetry::CrashMark,
     },
 };

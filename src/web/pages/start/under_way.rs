@@ -12,8 +12,9 @@ use crate::{
     judge::Judge,
     store::{
         Read, StoreError,
-        changes::{Hold, Push},
+        changes::Push,
         findings::{ContinuationFilter, StoredContinuation, StoredRegression},
+        holds::Hold,
         telemetry::CrashMark,
     },
     timeline::{self, Class, Standing},

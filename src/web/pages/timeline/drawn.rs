@@ -154,7 +154,9 @@ pub fn facts(loaded: &Loaded, asked: &Asked, roles: &Roles, zone: Option<i32>, l
         asked.release.as_deref().is_none_or(|only| release == Some(only))
             && asked.cell.as_deref().is_none_or(|only| cell == only)
     };
-    let start = from - time::minutes(TRAIL);
+    // In a short range the overview's hours were read too; in a long one nothing earlier than rates trail by.
+    let long = to - from > time::minutes(36 * 60);
+    let start = if long { Time::MIN_UTC } else { from - time::minutes(TRAIL) };
     let exposures = loaded.exposures.iter().filter(|it| it.at >= start && wanted(Some(&it.release), &it.cell));
     let crashes = loaded.crashes.iter().filter(|it| {
         it.at >= start
@@ -355,7 +357,7 @@ fn regression(told: &Told, links: &Links) -> RegressionMark {
     }
 }
 
-fn hold_mark(hold: &crate::store::changes::Hold, links: &Links) -> HoldMark {
+fn hold_mark(hold: &crate::store::holds::Hold, links: &Links) -> HoldMark {
     HoldMark {
         at: hold.at,
         until: hold.lifted.as_ref().map(|lifted| lifted.at),

@@ -13,8 +13,9 @@ use crate::{
     judge::Baseline,
     store::{
         Read,
-        changes::{GateAsked, Hold, Push, PushFilter},
+        changes::{Push, PushFilter},
         findings::{ContinuationFilter, StoredRegression},
+        holds::{GateAsked, Hold},
         services::Service,
         telemetry::CrashMark,
     },
@@ -110,7 +111,13 @@ impl Loaded {
         Ok(loaded)
     }
 
-    fn read(read: &mut Read<'_>, name: &str, environment: &str, asked: &Asked, now: Time) -> Result<Loaded, Error> {
+    pub(super) fn read(
+        read: &mut Read<'_>,
+        name: &str,
+        environment: &str,
+        asked: &Asked,
+        now: Time,
+    ) -> Result<Loaded, Error> {
         let service = read.service(name)?.ok_or_else(|| Error::no("service", name))?;
         let environments = read.environments(name)?;
         // A service that nobody heard of yet has no environments; its first page says what to do.
@@ -260,7 +267,9 @@ impl Loaded {
     /// What ran and what crashed.
     fn read_telemetry(&mut self, read: &mut Read<'_>, asked: &Asked) -> Result<(), Error> {
         let (from, to) = self.shown;
-        let (start, until) = (from - time::minutes(TRAIL), self.until);
+        // Over days, rates trail by hours.
+        let trail = if to - from > time::minutes(36 * 60) { 12 * TRAIL } else { TRAIL };
+        let (start, until) = (from - time::minutes(trail), self.until);
         let (service, environment) = (self.service.service.clone(), self.environment.clone());
         let long = to - from >= time::minutes(OVERVIEW_HOURS * 60);
         let left = if long { start } else { (to - time::minutes(OVERVIEW_HOURS * 60)).min(start) };
@@ -277,7 +286,7 @@ impl Loaded {
     }
 
     /// Every release's own past as far as it had been heard of by then, hours of regressions left out.
-    fn baselines_then(&self) -> Vec<Baseline> {
+    pub(super) fn baselines_then(&self) -> Vec<Baseline> {
         let harmed: Vec<(Time, Time)> = self
             .told
             .iter()

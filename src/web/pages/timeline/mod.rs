@@ -9,6 +9,8 @@ mod in_report;
 mod loaded;
 mod measured;
 mod said;
+#[cfg(test)]
+mod tests;
 pub mod told;
 
 pub use asked::Query;
