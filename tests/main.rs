@@ -1,5 +1,6 @@
 //! Everything that is tested from outside the library, in one binary: it links once, and shares servers and databases.
 
+mod api;
 mod architecture;
 mod browser;
 mod clients;

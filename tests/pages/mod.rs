@@ -1,5 +1,6 @@
 //! What holds for every page and every answer: who may come in, what a form must carry, which headers stand.
 
 mod access;
+mod empty;
 mod headers;
 mod routes;

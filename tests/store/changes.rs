@@ -208,7 +208,7 @@ fn a_hold_stands_until_somebody_lifts_it_once() {
         };
         keep(store, |tx| tx.keep_hold(&hold));
         assert_eq!(read(store, |read| read.hold("h1")), Some(hold.clone()));
-        assert_eq!(read(store, |read| read.holds_in_force()), [hold.clone()]);
+        assert_eq!(read(store, |read| read.holds_in_force()), std::slice::from_ref(&hold));
         let lifted = Bad { at: minute(70), actor: "dana@example.com".into(), reason: "fixed in 119".into() };
         keep(store, |tx| tx.lift_hold("h1", &lifted));
         let again = store.keep::<_, StoreError>(|tx| tx.lift_hold("h1", &lifted));

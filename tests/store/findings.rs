@@ -66,6 +66,8 @@ fn a_regression_is_what_was_said_last_and_everything_said_before_stays() {
         assert_eq!(read(store, |read| read.said_by("r1", minute(14))), None, "nothing had been said yet");
         assert_eq!(read(store, |read| read.regression("r2")), None);
         assert_eq!(read(store, |read| read.regression_keys()), [("key-1".to_owned(), "r1".to_owned())]);
+        keep(store, |tx| tx.rename_regression("r1", "key-1b"));
+        assert_eq!(read(store, |read| read.regression_keys()), [("key-1b".to_owned(), "r1".to_owned())]);
     });
 }
 
@@ -155,9 +157,12 @@ fn continuations_are_found_by_every_filter_and_kept_as_last_seen() {
         let found = |filter: ContinuationFilter| read(store, |read| read.continuations(&filter));
         let any = ContinuationFilter::default;
         assert_eq!(found(any()), [one.clone(), two.clone(), three.clone()]);
-        assert_eq!(found(ContinuationFilter { from: Some(minute(30)), to: Some(minute(40)), ..any() }), [two.clone()]);
+        assert_eq!(
+            found(ContinuationFilter { from: Some(minute(30)), to: Some(minute(40)), ..any() }),
+            std::slice::from_ref(&two)
+        );
         assert_eq!(found(ContinuationFilter { actor: Some(dana.into()), ..any() }), [one.clone(), three.clone()]);
-        assert_eq!(found(ContinuationFilter { actors: Some(vec![sam.into()]), ..any() }), [two.clone()]);
+        assert_eq!(found(ContinuationFilter { actors: Some(vec![sam.into()]), ..any() }), std::slice::from_ref(&two));
         assert_eq!(found(ContinuationFilter { actors: Some(vec![]), ..any() }), [], "a team of nobody");
         assert_eq!(found(ContinuationFilter { known: Some(Known::Overrode), ..any() }), [three]);
         assert_eq!(found(ContinuationFilter { service: Some("edge".into()), ..any() }), []);
@@ -183,5 +188,26 @@ fn looks_are_counted_by_person() {
             [("dana@example.com", minute(20), minute(30), 2), ("lee@example.com", minute(21), minute(21), 1)]
         );
         assert_eq!(read(store, |read| read.sightings("r2")), []);
+    });
+}
+
+#[test]
+fn what_is_open_and_what_several_changes_are_blamed_for_is_asked_in_one_go() {
+    on_both(|store| {
+        say(store, 1, 15, regression(1));
+        say(store, 2, 25, Regression { ended_because: Some(Ending::VictimsGone), ..regression(2) });
+        say(store, 3, 35, Regression { ended_because: Some(Ending::RolledBack), ..regression(3) });
+        let withdrawn = Withdrawn { at: minute(60), why: "the upstream".into() };
+        say(store, 4, 45, Regression { withdrawn: Some(withdrawn), ..regression(4) });
+        let ids = |found: Vec<pushback::store::findings::StoredRegression>| {
+            found.into_iter().map(|it| it.finding.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(read(store, |read| read.open_regressions())), ["r2", "r1"], "victims gone is not a recovery");
+        let closed = RiskClosed { at: minute(900), actor: "dana@example.com".into(), reason: "C reads both".into() };
+        keep(store, |tx| tx.close_risk("r2", &closed));
+        assert_eq!(ids(read(store, |read| read.open_regressions())), ["r1"]);
+        let changes = ["relay-3".to_owned(), "relay-1".to_owned(), "relay-9".to_owned()];
+        assert_eq!(ids(read(store, |read| read.regressions_blamed_on_any(&changes))), ["r1", "r3"]);
+        assert_eq!(ids(read(store, |read| read.regressions_blamed_on_any(&[]))), Vec::<String>::new());
     });
 }

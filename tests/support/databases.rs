@@ -93,7 +93,10 @@ impl TestDatabase {
     /// A bare connection to the SQLite file.
     pub fn sqlite(&self) -> SqliteConnection {
         let path = self.url.strip_prefix("sqlite:").expect("a SQLite database");
-        SqliteConnection::establish(path).expect("the file opens")
+        let mut connection = SqliteConnection::establish(path).expect("the file opens");
+        diesel::connection::SimpleConnection::batch_execute(&mut connection, "pragma busy_timeout = 10000")
+            .expect("a pragma");
+        connection
     }
 
     /// What a statement with one column of text named `t` gives back, read behind the program's back.

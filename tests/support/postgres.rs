@@ -45,6 +45,8 @@ impl Cluster {
         format!("postgres://pushback@127.0.0.1:{}/{database}", self.port)
     }
 
+    // The shell is waited for by nobody: it ends after this process, and takes the cluster with it.
+    #[allow(clippy::zombie_processes)]
     fn start() -> Cluster {
         let bin = programs();
         let port = free_port();

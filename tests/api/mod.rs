@@ -1,0 +1,5 @@
+//! What programs say and ask: the JSON API, the commands of deploy scripts, and bad input at every door.
+
+mod bad_input;
+mod scopes;
+mod scripts;
