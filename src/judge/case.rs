@@ -125,7 +125,7 @@ impl Case {
     /// The signatures of a regression of the whole service: those that crash more than half as much again as usual.
     fn loud(&self, judge: &Judge) -> Vec<String> {
         let Room { site, normal, .. } = &judge.rooms[self.room];
-        let until = self.ended.map_or(site.known_until(judge.now), |ended| ended.0);
+        let until = self.ended.map_or(site.known_until(self.reviewed), |ended| ended.0);
         let mut counts = vec![0.0; self.known as usize];
         let from = self.onset.at.div_euclid(super::site::BUCKET);
         for (_, bucket) in site.buckets.range(from..=until.div_euclid(super::site::BUCKET)) {

@@ -28,7 +28,6 @@ pub use evidence::{Baseline, CellEvidence, Evidence, Fit, PathCost, Paths, Said}
 use crate::domain::{
     Record,
     finding::{Findings, GateAnswer},
-    record::LONGEST_NAME,
     step::Action,
     time::{self, Time},
 };
@@ -64,7 +63,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { alarm: 1000.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR, rule_out: 5.0 }
+        Settings { alarm: 200.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR, rule_out: 5.0 }
     }
 }
 
@@ -177,13 +176,12 @@ impl Judge {
                 let room = self.room(&line.service, &line.environment);
                 let clients = line.clients_dropped.unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32;
                 let host = line.host.as_deref().map(|host| hash(host) as u32);
-                let signature = line.signature.get(..LONGEST_NAME).unwrap_or(&line.signature);
                 self.rooms[room].site.crashed(
                     line.release.as_deref(),
                     &line.cell,
                     host,
                     time::micros(line.at).min(arrived),
-                    signature,
+                    &line.signature,
                     clients,
                     line.peer_release.as_deref(),
                 );
@@ -194,9 +192,7 @@ impl Judge {
 
     /// Lets time go by to `now` without records: closes what is due. Everything that arrived before `now` must have been fed.
     pub fn pass(&mut self, now: Time) {
-        let now = time::micros(now);
-        self.close(now);
-        self.now = self.now.max(now);
+        self.close(time::micros(now));
     }
 
     /// What was said since the last call, in order.
@@ -333,8 +329,7 @@ impl Judge {
     fn judge_room(&mut self, number: usize, now: Micros) {
         let room = &mut self.rooms[number];
         let pushes = self.changes.pushes_of(&room.site.service, &room.site.environment);
-        let trial = self.changes.trial_start(&room.site, now);
-        let anchor = trial.unwrap_or(now).min(now - HOUR);
+        let anchor = self.changes.past_ends(&room.site, now);
         room.normal.advance(&room.site, &pushes, anchor);
         room.readings = room.watch.look(&room.site, &self.changes, &room.normal, &self.settings, now);
         let known = room.site.known_until(now);

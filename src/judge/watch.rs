@@ -24,8 +24,8 @@ const SLOPES: [f64; 7] = [1.5, 3.0, 6.0, 12.0, 25.0, 60.0, 400.0];
 const OPEN_BUCKETS: i64 = 6;
 /// Buckets that a new signature's evidence reaches back.
 const REACH: i64 = 144;
-/// The weight of "it begins in this bucket": once in four hours, and more where a change moved.
-const BEGINS: f64 = 1.0 / 48.0;
+/// The weight of "it begins in this bucket": once in two hours, and more where a change moved.
+const BEGINS: f64 = 1.0 / 24.0;
 const BEGINS_AT_STEP: f64 = 0.12;
 /// Overdispersion that is taken for granted.
 const PHI: f64 = 0.02;

@@ -2,4 +2,5 @@
 
 mod families;
 mod fleet;
+mod scale;
 mod story;
