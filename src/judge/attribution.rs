@@ -226,8 +226,8 @@ impl Question<'_> {
         // A signature that the old code never showed cannot come from the old code alone: something else has changed.
         let clue = match (new_signature, candidate.own, candidate.change) {
             (true, true, Change::Push(_)) => 3.0,
-            (true, _, _) => 2.0,
-            (false, _, _) => 1.0,
+            (true, true, Change::Flag(_)) => 2.0,
+            (true, false, _) | (false, _, _) => 1.0,
         };
         let scale = topology * (-age).exp() / turns as f64;
         let all = |block: usize| {
