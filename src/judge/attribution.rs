@@ -389,8 +389,9 @@ fn rows(it: &Attribution, pattern: &[f64]) -> Vec<Row> {
     let mut rows = Vec::new();
     for block in 0..it.frame.blocks.len() {
         let mut row = Row { count: 0.0, mean: 0.0, harm: 0.0, crashed: Vec::new() };
-        for at in block * width..(block + 1) * width {
-            let harm = pattern[at] * it.frame.ran[at] * it.unit;
+        let place = block * width..(block + 1) * width;
+        for (at, part) in place.clone().zip(&pattern[place]) {
+            let harm = part * it.frame.ran[at] * it.unit;
             row.count += it.counts[at];
             row.mean += it.expected[at];
             row.harm += harm;

@@ -17,6 +17,8 @@ mod gate;
 mod normal;
 mod onset;
 mod paths;
+mod report;
+mod review;
 mod site;
 mod stats;
 #[cfg(test)]
@@ -102,6 +104,7 @@ pub fn replay(mut records: Vec<Record>) -> Findings {
     let mut judge = Judge::new(Settings::default());
     for record in &records {
         judge.observe(record);
+        judge.said.clear();
     }
     if let Some(last) = records.last() {
         judge.pass(time::from_micros(next_minute(time::micros(last.received_at()))));

@@ -1,5 +1,6 @@
 //! What the judge says of fleets that never were.
 
+mod answers;
 mod families;
 mod fleet;
 mod scale;
