@@ -53,9 +53,7 @@ fn hear(account: &mut Account, judge: &mut Judge, truth: &Truth, before: Micros,
     }
     for it in &said {
         let at = time::micros(it.at);
-        let fresh = account.calls.iter().all(|call| call.key != it.key);
-        let early = fresh && time::micros(it.regression.detected_at) > now;
-        account.misdated += u32::from(at > now || at < before.min(at) || early || at + crate::truth::MINUTE < before);
+        account.misdated += u32::from(at > now || at < before || time::micros(it.regression.detected_at) > at);
         take(account, it);
         if let Some(call) = account.calls.iter_mut().find(|call| call.key == it.key)
             && let Some(paths) = judge.paths(&it.key, it.at)
