@@ -190,6 +190,9 @@ fn run(request: &Request) -> Result<(), String> {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(number) else { return };
+                    if number % 200 == 199 {
+                        eprintln!("{number} of {}", jobs.len());
+                    }
                     match one(request, job) {
                         Ok(scores) => done.lock().unwrap_or_else(|it| it.into_inner()).push((number, scores)),
                         Err(error) => *failed.lock().unwrap_or_else(|it| it.into_inner()) = Some(error),
