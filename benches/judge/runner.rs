@@ -29,8 +29,8 @@ pub fn judge(records: &[Record], truth: &Truth) -> Account {
     judge.pass(time::from_micros(last + crate::truth::MINUTE));
     hear(&mut account, &mut judge, truth, last, last + crate::truth::MINUTE);
     let findings = judge.findings();
-    for (key, regression) in judge.keys().into_iter().zip(&findings.regressions) {
-        let Some(call) = account.calls.iter_mut().find(|call| call.key == key) else {
+    for regression in &findings.regressions {
+        let Some(call) = account.calls.iter_mut().find(|call| call.id == regression.id) else {
             // Listed, but never said: that is a mistake of the judge's own book-keeping.
             account.misdated += 1;
             continue;
@@ -76,6 +76,7 @@ fn take(account: &mut Account, said: &Said) {
     let number = account.calls.iter().position(|call| call.key == said.key).unwrap_or_else(|| {
         account.calls.push(Call {
             key: said.key.clone(),
+            id: said.regression.id.clone(),
             service: said.regression.service.clone(),
             signatures: said.regression.signatures.clone(),
             words: Vec::new(),
