@@ -2,11 +2,10 @@
 
 use super::{
     Read, StoreError, Tx, on_each,
-    schema::{flag_change, gate_asked, hold, note, push, push_step, reply},
+    schema::{flag_change, note, push, push_step},
 };
 use crate::domain::{
     Record, Time,
-    finding::Decision,
     flag::FlagChanged,
     note::Note,
     percent::Percent,
