@@ -3,6 +3,7 @@
 use crate::{
     clock::Clock,
     config::{Config, DEFAULT_DATABASE, DEFAULT_LISTEN},
+    console::{Failure, start_log},
     demo,
     domain::{
         Record,
@@ -177,15 +178,6 @@ fn scope(word: &str) -> Result<Scope, String> {
     Scope::parse(word).ok_or_else(|| "one of read, push, ingest, admin is expected".into())
 }
 
-/// Why a command did not do what it should: a sentence.
-pub struct Failure(pub String);
-
-impl<E: std::fmt::Display> From<E> for Failure {
-    fn from(error: E) -> Failure {
-        Failure(error.to_string())
-    }
-}
-
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -212,18 +204,6 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Client(command)) => return command.run(),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where log lines go: standard error; `PUSHBACK_LOG` says how much, `PUSHBACK_LOG_FORMAT=json` how.
-pub fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PUSHBACK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,pushback=info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    if std::env::var("PUSHBACK_LOG_FORMAT").is_ok_and(|form| form == "json") {
-        lines.json().init();
-    } else {
-        lines.with_target(false).init();
-    }
 }
 
 fn serve(settings: &Settings) -> Result<(), Failure> {

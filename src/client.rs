@@ -5,7 +5,7 @@
 mod server;
 mod words;
 
-use crate::{cli::Failure, clock::Clock, domain::percent::Percent, flows::record_change::new_push_id, secret};
+use crate::{clock::Clock, console::Failure, domain::percent::Percent, flows::record_change::new_push_id, secret};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 use server::Server;

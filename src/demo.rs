@@ -4,9 +4,9 @@
 //! same flows that pages use, at the story's times.
 
 use crate::{
-    cli::{Failure, start_log},
     clock::Clock,
     config::Config,
+    console::{Failure, start_log},
     domain::{Record, Time, access::Role, time},
     flows::{
         self,

@@ -34,6 +34,8 @@ impl Word {
 pub struct Call {
     /// Its lasting name.
     pub key: String,
+    /// Its short name.
+    pub id: String,
     /// Where the crashes are.
     pub service: String,
     /// What they look like; empty where that was not said.

@@ -115,6 +115,9 @@ impl Fleet {
                     releases.push(release.clone());
                 }
             }
+            if releases.is_empty() {
+                releases.push("1.0".to_owned());
+            }
             releases.push("fixed".to_owned());
             let mut service = Service {
                 name: name.to_owned(),

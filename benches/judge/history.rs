@@ -137,7 +137,7 @@ impl Draw<'_> {
                 commit: None,
                 url: None,
                 plan: levels
-                    .filter_map(|step| Percent::new((share(&step.cells) * 100.0).clamp(0.0, 100.0)))
+                    .filter_map(|step| Percent::new((share(&step.cells) * 10000.0).round() / 100.0))
                     .map(|percent| Stage { percent, soak_minutes: None })
                     .collect(),
                 extra: Map::new(),
@@ -238,7 +238,11 @@ impl Draw<'_> {
                     at: self.start + time::minutes(minute),
                     received_at,
                     seconds: WINDOW as f64 * 60.0,
-                    instances: if service.sessions_only { 0.0 } else { ran / WINDOW as f64 },
+                    instances: if service.sessions_only {
+                        0.0
+                    } else {
+                        (ran * 1000.0 / WINDOW as f64).round() / 1000.0
+                    },
                     sessions: Some(sessions.round()),
                     flags: Map::new(),
                     extra: Map::new(),

@@ -2,6 +2,7 @@
 //! one table. `README.md` beside this file says how to repeat every figure.
 
 mod account;
+mod check;
 mod dice;
 mod faults;
 mod fleet;
@@ -40,6 +41,7 @@ Usage: cargo bench --bench judge -- [options]
   --json FILE          write the report as JSON too
   --dump FOLDER        write every history as NDJSON with its truth beside it
   --tell               say what the judge said of each history, call by call, beside the truth
+  --check              hold the generator's claims against its records, and judge nothing
   --list               list the families
 ";
 
@@ -59,6 +61,7 @@ struct Request {
     prefix: bool,
     list: bool,
     tell: bool,
+    check: bool,
     json: Option<PathBuf>,
     dump: Option<PathBuf>,
 }
@@ -97,6 +100,7 @@ fn request(words: &[String]) -> Result<Request, String> {
         prefix: false,
         list: false,
         tell: false,
+        check: false,
         json: None,
         dump: None,
     };
@@ -131,6 +135,7 @@ fn request(words: &[String]) -> Result<Request, String> {
             "--prefix" => it.prefix = true,
             "--list" => it.list = true,
             "--tell" => it.tell = true,
+            "--check" => it.check = true,
             "--json" => it.json = Some(value()?.into()),
             "--dump" => it.dump = Some(value()?.into()),
             other => return Err(format!("{other} is not known.\n\n{HELP}")),
@@ -171,6 +176,9 @@ fn run(request: &Request) -> Result<(), String> {
             }
         }
     }
+    if request.check {
+        return check(&jobs);
+    }
     let names = if request.rules { rules::all().into_iter().map(|it| it.0).collect() } else { Vec::new() };
     let names: Vec<&str> = std::iter::once("judge").chain(names).collect();
     let done: Mutex<Vec<(usize, Vec<Score>)>> = Mutex::new(Vec::new());
@@ -182,6 +190,9 @@ fn run(request: &Request) -> Result<(), String> {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(number) else { return };
+                    if number % 200 == 199 {
+                        eprintln!("{number} of {}", jobs.len());
+                    }
                     match one(request, job) {
                         Ok(scores) => done.lock().unwrap_or_else(|it| it.into_inner()).push((number, scores)),
                         Err(error) => *failed.lock().unwrap_or_else(|it| it.into_inner()) = Some(error),
@@ -219,12 +230,31 @@ fn run(request: &Request) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks the generator itself.
+fn check(jobs: &[Job]) -> Result<(), String> {
+    let mut wrong = Vec::new();
+    for job in jobs {
+        let found = check::check(job.scenario, job.sown(), job.replicate, job.level.1);
+        wrong.extend(
+            found.into_iter().map(|it| format!("{:02} {} {}: {it}", job.scenario.family, job.level.0, job.seed)),
+        );
+    }
+    println!("{} histories checked", jobs.len());
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+impl Job<'_> {
+    /// The seed of the dice: the same number gives unlike fleets in unlike families and levels.
+    fn sown(&self) -> u64 {
+        self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ (u64::from(self.scenario.family) << 40)
+            ^ (self.level.1 as u64).wrapping_mul(0x0100_0000_01b3)
+    }
+}
+
 /// One history, told by everybody.
 fn one(request: &Request, job: &Job) -> Result<Vec<Score>, String> {
-    // The same seed must give unlike fleets in unlike families and levels.
-    let seed = job.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ (u64::from(job.scenario.family) << 40)
-        ^ (job.level.1 as u64).wrapping_mul(0x0100_0000_01b3);
+    let seed = job.sown();
     let history = history::draw(job.scenario, seed, job.replicate, job.level.1);
     if let Some(folder) = &request.dump {
         dump(folder, job, &history)?;

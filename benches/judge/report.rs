@@ -28,13 +28,22 @@ pub fn text(title: &str, families: &[Scenario], columns: &[Column]) -> String {
         columns.iter().map(|it| tally::figures(&it.scores.iter().collect::<Vec<&Score>>())).collect();
     out += &format!("{:<54}", "");
     columns.iter().for_each(|column| out += &format!("{:>14}", column.name));
-    out += "   cases\n";
+    out += "   cases  target of the judge\n";
     for line in 0..figures[0].len() {
         out += &format!("{:<54}", figures[0][line].name);
         for column in &figures {
             out += &format!("{:>14}", number(column[line].value, column[line].decimals));
         }
-        out += &format!("{:>8}\n", figures[0][line].of);
+        let own = &figures[0][line];
+        let target = match (own.target, own.value) {
+            (Some(target), Some(value)) => {
+                format!("{:<10}{}", target.says(), if target.is_met(value) { "met" } else { "MISSED" })
+            }
+            (Some(target), None) => target.says(),
+            (None, _) => String::new(),
+        };
+        out += format!("{:>8}  {target}", own.of).trim_end();
+        out.push('\n');
     }
     out += "\nFamily by family, the judge: histories; harms above the line, found, right change said; kind and blame right in\n";
     out += "the end; median minutes, crashes, % of rollout until then; calls without a harm; innocent pushes blamed, stopped;\n";

@@ -29,8 +29,8 @@ pub fn judge(records: &[Record], truth: &Truth) -> Account {
     judge.pass(time::from_micros(last + crate::truth::MINUTE));
     hear(&mut account, &mut judge, truth, last, last + crate::truth::MINUTE);
     let findings = judge.findings();
-    for (key, regression) in judge.keys().into_iter().zip(&findings.regressions) {
-        let Some(call) = account.calls.iter_mut().find(|call| call.key == key) else {
+    for regression in &findings.regressions {
+        let Some(call) = account.calls.iter_mut().find(|call| call.id == regression.id) else {
             // Listed, but never said: that is a mistake of the judge's own book-keeping.
             account.misdated += 1;
             continue;
@@ -53,9 +53,7 @@ fn hear(account: &mut Account, judge: &mut Judge, truth: &Truth, before: Micros,
     }
     for it in &said {
         let at = time::micros(it.at);
-        let fresh = account.calls.iter().all(|call| call.key != it.key);
-        let early = fresh && time::micros(it.regression.detected_at) > now;
-        account.misdated += u32::from(at > now || at < before.min(at) || early || at + crate::truth::MINUTE < before);
+        account.misdated += u32::from(at > now || at < before || time::micros(it.regression.detected_at) > at);
         take(account, it);
         if let Some(call) = account.calls.iter_mut().find(|call| call.key == it.key)
             && let Some(paths) = judge.paths(&it.key, it.at)
@@ -78,6 +76,7 @@ fn take(account: &mut Account, said: &Said) {
     let number = account.calls.iter().position(|call| call.key == said.key).unwrap_or_else(|| {
         account.calls.push(Call {
             key: said.key.clone(),
+            id: said.regression.id.clone(),
             service: said.regression.service.clone(),
             signatures: said.regression.signatures.clone(),
             words: Vec::new(),

@@ -13,7 +13,66 @@ pub struct Figure {
     pub of: usize,
     /// Decimals.
     pub decimals: usize,
+    /// What is to be reached.
+    pub target: Option<Target>,
 }
+
+/// What a figure is to be.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// This or more.
+    AtLeast(f64),
+    /// This or less.
+    AtMost(f64),
+    /// From one to the other.
+    Within(f64, f64),
+}
+
+impl Target {
+    /// Whether a figure reaches it.
+    pub fn is_met(self, value: f64) -> bool {
+        match self {
+            Target::AtLeast(least) => value >= least,
+            Target::AtMost(most) => value <= most,
+            Target::Within(least, most) => (least..=most).contains(&value),
+        }
+    }
+
+    /// In a few signs.
+    pub fn says(self) -> String {
+        match self {
+            Target::AtLeast(least) => format!(">= {least}"),
+            Target::AtMost(most) => format!("<= {most}"),
+            Target::Within(least, most) => format!("{least}-{most}"),
+        }
+    }
+}
+
+/// What was set before the judge was built further; the rest of the figures have no target.
+const TARGETS: [(&str, Target); 22] = [
+    ("precision", Target::AtLeast(0.97)),
+    ("recall", Target::AtLeast(0.97)),
+    ("kind right when first said", Target::AtLeast(0.98)),
+    ("kind right in the end", Target::AtLeast(0.98)),
+    ("attribution, overlapping changes, first", Target::AtLeast(0.95)),
+    ("attribution, overlapping changes, end", Target::AtLeast(0.95)),
+    ("onset error, median, min", Target::AtMost(2.0)),
+    ("onset interval coverage", Target::Within(0.9, 0.99)),
+    ("delay, median, excess crashes", Target::AtMost(8.0)),
+    ("collateral flagged before 10 % (where 8 had arrived)", Target::AtLeast(0.9)),
+    ("false blame per 1,000 healthy pushes", Target::AtMost(5.0)),
+    ("false stops per 1,000 healthy pushes", Target::AtMost(1.0)),
+    ("ambient blamed on a change, %", Target::AtMost(0.5)),
+    ("continuation precision", Target::AtLeast(0.97)),
+    ("continuation recall", Target::AtLeast(0.97)),
+    ("ending right", Target::AtLeast(0.95)),
+    ("victims gone called recovery", Target::AtMost(0.0)),
+    ("cost error, median, %", Target::AtMost(3.0)),
+    ("cost error, 90th percentile, %", Target::AtMost(10.0)),
+    ("cost interval coverage", Target::AtLeast(0.85)),
+    ("misdated words", Target::AtMost(0.0)),
+    ("seconds a history, mean", Target::AtMost(1.0)),
+];
 
 /// Every figure of one rule over some histories.
 pub fn figures(scores: &[&Score]) -> Vec<Figure> {
@@ -64,7 +123,8 @@ pub fn figures(scores: &[&Score]) -> Vec<Figure> {
     let shares = list(&|told| told.share.map(|it| it * 100.0));
     let ratio = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
     let thousand = |part: usize, of: usize| (of > 0).then(|| 1000.0 * part as f64 / of as f64);
-    let line = |name, value: Option<f64>, of, decimals| Figure { name, value, of, decimals };
+    let target = |name: &str| TARGETS.iter().find(|it| it.0 == name).map(|it| it.1);
+    let line = |name, value: Option<f64>, of, decimals| Figure { name, value, of, decimals, target: target(name) };
     let part = |name, values: &[f64]| line(name, mean(values), values.len(), 3);
     let at = |name, values: &[f64], quantile: f64| line(name, percentile(values, quantile), values.len(), 1);
     vec![
@@ -152,7 +212,9 @@ pub fn percentile(values: &[f64], quantile: f64) -> Option<f64> {
 /// Figures as JSON.
 pub fn to_json(figures: &[Figure]) -> Value {
     let of = |figure: &Figure| {
-        let value = serde_json::json!({ "value": figure.value, "cases": figure.of });
+        let value = serde_json::json!({
+            "value": figure.value, "cases": figure.of, "target": figure.target.map(Target::says),
+        });
         (figure.name.to_owned(), value)
     };
     Value::Object(figures.iter().map(of).collect::<Map<String, Value>>())

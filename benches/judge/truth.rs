@@ -143,6 +143,8 @@ impl Truth {
     pub fn to_json(&self) -> Value {
         let text = |at: Micros| time::text(time::from_micros(at));
         let harm = |it: &True| {
+            let clients = it.crashes.iter().map(|it| it.clients).sum::<i64>();
+            let each = clients as f64 / it.crashes.len().max(1) as f64;
             json!({
                 "class": it.kind.word(),
                 "change": it.change,
@@ -154,13 +156,13 @@ impl Truth {
                 "end_state": it.end.and_then(|end| end.1).map(Ending::word),
                 "harm_by_minute": it.by_minute.iter().map(|it| (it * 1e4).round() / 1e4).collect::<Vec<f64>>(),
                 "crashes": it.crashes.len(),
-                "clients": it.crashes.iter().map(|it| it.clients).sum::<i64>(),
+                "clients": clients,
                 "nats": it.nats,
                 "faint": it.faint,
                 "expected_action": if it.change.is_some() { "stop" } else { "hold" },
                 "steps_after_onset": it.continuations.iter().map(|it| json!([it.0, text(it.1)])).collect::<Vec<_>>(),
                 "cf_excess": it.ways.map(|it| json!({"from": text(it.at), "back": it.back, "hold": it.hold,
-                    "forward": it.forward})),
+                    "forward": it.forward, "clients_each": each})),
             })
         };
         json!({"harms": self.harms.iter().map(harm).collect::<Vec<_>>(), "end": format!("{:?}", self.end),

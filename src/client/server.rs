@@ -1,7 +1,7 @@
 //! Talking to a server: addresses, tokens, tries, and answers that are errors. What is said is decided by the commands.
 
 use super::{Reach, words};
-use crate::{cli::Failure, domain::finding::Decision};
+use crate::{console::Failure, domain::finding::Decision};
 use serde_json::Value;
 use std::time::Duration;
 use ureq::{

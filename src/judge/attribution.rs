@@ -226,8 +226,8 @@ impl Question<'_> {
         // A signature that the old code never showed cannot come from the old code alone: something else has changed.
         let clue = match (new_signature, candidate.own, candidate.change) {
             (true, true, Change::Push(_)) => 3.0,
-            (true, _, _) => 2.0,
-            (false, _, _) => 1.0,
+            (true, true, Change::Flag(_)) => 2.0,
+            (true, false, _) | (false, _, _) => 1.0,
         };
         let scale = topology * (-age).exp() / turns as f64;
         let all = |block: usize| {
@@ -389,8 +389,9 @@ fn rows(it: &Attribution, pattern: &[f64]) -> Vec<Row> {
     let mut rows = Vec::new();
     for block in 0..it.frame.blocks.len() {
         let mut row = Row { count: 0.0, mean: 0.0, harm: 0.0, crashed: Vec::new() };
-        for (at, share) in pattern.iter().enumerate().skip(block * width).take(width) {
-            let harm = share * it.frame.ran[at] * it.unit;
+        let place = block * width..(block + 1) * width;
+        for (at, part) in place.clone().zip(&pattern[place]) {
+            let harm = part * it.frame.ran[at] * it.unit;
             row.count += it.counts[at];
             row.mean += it.expected[at];
             row.harm += harm;

@@ -180,9 +180,19 @@ impl Changes {
         }
     }
 
-    /// The earliest first exposure of any change that is on trial at this service now; what came before it is normal.
-    pub(crate) fn trial_start(&self, site: &Site, now: Micros) -> Option<Micros> {
-        self.candidates(site, now, now).iter().map(|it| it.first).filter(|first| now - first < 2 * REACH).min()
+    /// Where the past ends that is held against the present: at the first exposure of the earliest change on trial, so that what is
+    /// normal never learns from harm. Where that would leave too little of a past, later changes' beginnings are taken.
+    pub(crate) fn past_ends(&self, site: &Site, now: Micros) -> Micros {
+        const ON_TRIAL: Micros = 12 * HOUR;
+        const ENOUGH: Micros = 6 * HOUR;
+        let latest = now - HOUR;
+        let begins = site.buckets.keys().next().map_or(now, |bucket| bucket * super::site::BUCKET);
+        let mut firsts: Vec<Micros> = self.candidates(site, now, now).iter().map(|it| it.first).collect();
+        firsts.retain(|first| now - first < ON_TRIAL);
+        firsts.sort_unstable();
+        let enough = ENOUGH.max((now - begins) / 4);
+        let ends = firsts.iter().copied().find(|first| first - begins >= enough).or(firsts.last().copied());
+        ends.map_or(latest, |ends| ends.min(latest))
     }
 
     /// How far a change reached each cell in each block, 0 to 1, by block and cell.

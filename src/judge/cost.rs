@@ -155,7 +155,7 @@ impl Cost {
 
 /// Four significant digits, so that a figure means what it shows.
 pub(crate) fn round(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
+    if value.abs() < 1e-12 || !value.is_finite() {
         return 0.0;
     }
     let scale = 10_f64.powi(3 - value.abs().log10().floor() as i32);

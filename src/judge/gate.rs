@@ -9,7 +9,7 @@ use super::{
     watch::has_past,
 };
 use crate::domain::{
-    finding::{BLAME, Decision, Ending, GateAnswer},
+    finding::{Decision, Ending, GateAnswer},
     time,
 };
 
@@ -36,14 +36,19 @@ impl Judge {
             if !case.is_watched() || site.environment != begun.environment || !around.contains(&site.service) {
                 continue;
             }
+            // What is blamed on another change is no reason to hold this one: it may be the way out.
             if case.number == 0 {
                 holds.push(format!("More crashes than usual on {}, not yet explained.", site.service));
-            } else if case.suspects.first().is_none_or(|it| it.probability < BLAME) || site.service == begun.service {
+            } else if case.blamed().is_none() {
                 holds.push(case.id());
             }
         }
         if let Some(room) = self.places.get(&(begun.service.clone(), begun.environment.clone())) {
             holds.extend(self.unmet(push, &self.rooms[*room], now));
+        }
+        if begun.rollback {
+            // Going back is not to be held up by what is not yet known.
+            holds.clear();
         }
         let decision = match (stops.is_empty(), holds.is_empty()) {
             (false, _) => Decision::Stop,

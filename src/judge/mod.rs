@@ -17,6 +17,8 @@ mod gate;
 mod normal;
 mod onset;
 mod paths;
+mod report;
+mod review;
 mod site;
 mod stats;
 #[cfg(test)]
@@ -28,7 +30,6 @@ pub use evidence::{Baseline, CellEvidence, Evidence, Fit, PathCost, Paths, Said}
 use crate::domain::{
     Record,
     finding::{Estimate, Findings, GateAnswer},
-    record::LONGEST_NAME,
     step::Action,
     time::{self, Time},
 };
@@ -64,7 +65,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { alarm: 1000.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR, rule_out: 5.0 }
+        Settings { alarm: 200.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR, rule_out: 5.0 }
     }
 }
 
@@ -103,6 +104,7 @@ pub fn replay(mut records: Vec<Record>) -> Findings {
     let mut judge = Judge::new(Settings::default());
     for record in &records {
         judge.observe(record);
+        judge.said.clear();
     }
     if let Some(last) = records.last() {
         judge.pass(time::from_micros(next_minute(time::micros(last.received_at()))));
@@ -177,13 +179,12 @@ impl Judge {
                 let room = self.room(&line.service, &line.environment);
                 let clients = line.clients_dropped.unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32;
                 let host = line.host.as_deref().map(|host| hash(host) as u32);
-                let signature = line.signature.get(..LONGEST_NAME).unwrap_or(&line.signature);
                 self.rooms[room].site.crashed(
                     line.release.as_deref(),
                     &line.cell,
                     host,
                     time::micros(line.at).min(arrived),
-                    signature,
+                    &line.signature,
                     clients,
                     line.peer_release.as_deref(),
                 );
@@ -194,9 +195,7 @@ impl Judge {
 
     /// Lets time go by to `now` without records: closes what is due. Everything that arrived before `now` must have been fed.
     pub fn pass(&mut self, now: Time) {
-        let now = time::micros(now);
-        self.close(now);
-        self.now = self.now.max(now);
+        self.close(time::micros(now));
     }
 
     /// What was said since the last call, in order.
@@ -227,17 +226,22 @@ impl Judge {
         self.cases.iter().find(|case| case.number > 0 && case.id() == id).map(|case| case.key.as_str())
     }
 
-    /// What a push that asks now may do; none where no such push has begun.
-    pub fn gate(&self, push: &str, now: Time) -> Option<GateAnswer> {
-        let number = self.changes.find_push(push)?;
-        self.answer(number, time::micros(now))
-    }
-
     /// What a gate asked at each step of a push would have answered, in order.
     pub fn gates_of(&self, push: &str) -> Vec<GateAnswer> {
         let mut gates: Vec<GateAnswer> = self.gates.iter().filter(|gate| gate.push == push).cloned().collect();
         gates.sort_by_key(|gate| gate.at);
         gates
+    }
+
+    /// Crashes beyond expectation before a regression could be known here, and from then on.
+    pub fn excess_before_and_after(&self, key: &str) -> Option<(Estimate, Estimate)> {
+        self.cases.iter().find(|case| case.number > 0 && case.key == key).map(|case| case.parted)
+    }
+
+    /// What a push that asks now may do; none where no such push has begun.
+    pub fn gate(&self, push: &str, now: Time) -> Option<GateAnswer> {
+        let number = self.changes.find_push(push)?;
+        self.answer(number, time::micros(now))
     }
 
     /// The evidence behind a regression, by its key.
@@ -265,11 +269,6 @@ impl Judge {
     pub fn paths(&self, key: &str, at: Time) -> Option<Paths> {
         let case = self.cases.iter().find(|case| case.number > 0 && case.key == key)?;
         case.paths.iter().rev().find(|paths| paths.at <= at).or(case.paths.first()).cloned()
-    }
-
-    /// Crashes beyond expectation before a regression could be known here, and from then on.
-    pub fn excess_before_and_after(&self, key: &str) -> Option<(Estimate, Estimate)> {
-        self.cases.iter().find(|case| case.number > 0 && case.key == key).map(|case| case.parted)
     }
 
     fn room(&mut self, service: &str, environment: &str) -> usize {
@@ -356,8 +355,7 @@ impl Judge {
     fn judge_room(&mut self, number: usize, now: Micros) {
         let room = &mut self.rooms[number];
         let pushes = self.changes.pushes_of(&room.site.service, &room.site.environment);
-        let trial = self.changes.trial_start(&room.site, now);
-        let anchor = trial.unwrap_or(now).min(now - HOUR);
+        let anchor = self.changes.past_ends(&room.site, now);
         room.normal.advance(&room.site, &pushes, anchor);
         room.readings = room.watch.look(&room.site, &self.changes, &room.normal, &self.settings, now);
         let known = room.site.known_until(now);

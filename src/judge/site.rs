@@ -9,6 +9,8 @@ pub(crate) const BUCKET: Micros = 5 * MINUTE;
 pub(crate) const NOBODY: u16 = u16::MAX;
 /// A host's further crashes with one signature within this time are one episode.
 const EPISODE: Micros = 10 * MINUTE;
+/// Hosts and signatures of which the last crash is kept, at most, before old ones are forgotten.
+const HOSTS_KEPT: usize = 100_000;
 /// Where exposure has not been heard of for this long, the last of it is taken to go on.
 const STALE: Micros = 20 * MINUTE;
 
@@ -234,6 +236,9 @@ impl Site {
             return false;
         }
         self.last_of_host.insert((host, signature), at);
+        if self.last_of_host.len() > HOSTS_KEPT {
+            self.last_of_host.retain(|_, last| (at - *last).abs() < EPISODE);
+        }
         let window = at.div_euclid(2 * HOUR);
         let windows = self.carried.entry(signature).or_default();
         if windows.len() > 4 {

@@ -24,13 +24,15 @@ const SLOPES: [f64; 7] = [1.5, 3.0, 6.0, 12.0, 25.0, 60.0, 400.0];
 const OPEN_BUCKETS: i64 = 6;
 /// Buckets that a new signature's evidence reaches back.
 const REACH: i64 = 144;
-/// The weight of "it begins in this bucket": once in four hours, and more where a change moved.
-const BEGINS: f64 = 1.0 / 48.0;
+/// The weight of "it begins in this bucket": once in two hours, and more where a change moved.
+const BEGINS: f64 = 1.0 / 24.0;
 const BEGINS_AT_STEP: f64 = 0.12;
 /// Overdispersion that is taken for granted.
 const PHI: f64 = 0.02;
 
 type Grid = [f64; 7];
+/// The logarithm of a bucket's factor, by place in the grid.
+type Factor<'a> = &'a dyn Fn(usize) -> f64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stream {
@@ -243,7 +245,7 @@ impl Scene<'_> {
         let place = block * frame.width()..(block + 1) * frame.width();
         let (counts, expected, ran) = (&counts[place.clone()], &expected[place.clone()], &frame.ran[place]);
         let cells = frame.cells;
-        let mut add = |stream: Stream, ln: &dyn Fn(usize) -> f64| {
+        let mut add = |stream: Stream, ln: Factor| {
             let at = streams.iter().position(|it| it.0 == stream).unwrap_or_else(|| {
                 streams.push((stream, [0.0; 7]));
                 streams.len() - 1
@@ -304,7 +306,7 @@ impl Scene<'_> {
     /// The new release against the others in the same cell at the same time: given their sum, a binomial share.
     fn direct(
         &self,
-        add: &mut dyn FnMut(Stream, &dyn Fn(usize) -> f64),
+        add: &mut dyn FnMut(Stream, Factor),
         change: Change,
         new: usize,
         frame: &Frame,

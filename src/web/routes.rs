@@ -96,6 +96,8 @@ fn written(site: &mut web::ServiceConfig) {
         .route("/settings/tokens", get().to(settings::tokens))
         .route("/settings/tokens", post().to(settings::create_token))
         .route("/settings/tokens/{id}/revoke", post().to(settings::revoke_token))
+        .route("/ledger", get().to(pages::ledger::entries))
+        .route("/ledger/{seq:\\d+}", get().to(pages::ledger::entry))
         .route("/search", get().to(find::search))
         .route("/words", get().to(find::words))
         .route("/feed.atom", get().to(feed::feed));

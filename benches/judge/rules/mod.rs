@@ -235,6 +235,7 @@ fn hear(account: &mut Account, alarm: Alarm, at: Micros) {
     }
     account.calls.push(Call {
         key: format!("call-{}", account.calls.len() + 1),
+        id: format!("r{}", account.calls.len() + 1),
         service: alarm.service,
         signatures: Vec::new(),
         words: vec![Word {

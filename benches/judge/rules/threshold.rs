@@ -1,5 +1,5 @@
 //! A fixed threshold on the new release: more than three times the past rate by instance-hour in the last hour, and at least
-//! five crashes. The other releases are not looked at.
+//! ten crashes. The other releases are not looked at.
 
 use super::{Alarm, BUCKET, Board, HOUR, Rule};
 use crate::truth::Micros;
@@ -21,7 +21,7 @@ impl Rule for Threshold {
             // Where instances are not known, sessions stand for them.
             let rate = |it: &super::Sums| it.crashes / if past.hours > 0.0 { it.hours } else { it.sessions }.max(1e-9);
             let known = past.hours > 0.0 || past.sessions > 0.0;
-            if known && new.crashes >= 5.0 && rate(&new) > 3.0 * rate(&past) && self.told.insert(push.id.clone()) {
+            if known && new.crashes >= 10.0 && rate(&new) > 3.0 * rate(&past) && self.told.insert(push.id.clone()) {
                 let (change, service) = (Some(push.id.clone()), push.service.clone());
                 alarms.push(Alarm { change, kind: Kind::Itself, service });
             }

@@ -82,6 +82,9 @@ impl Default for Fleet {
     }
 }
 
+/// A factor on the ordinary crashes, and further signatures with their crashes by instance-hour.
+pub type Rates<'a> = dyn Fn(&Moment) -> (f64, Vec<(&'static str, f64)>) + 'a;
+
 /// What one population does in one minute.
 pub struct Moment<'a> {
     pub minute: i64,
@@ -111,7 +114,7 @@ impl Fleet {
         &self,
         dice: &mut Dice,
         shares: &dyn Fn(i64, usize) -> Vec<(&'a str, f64)>,
-        rates: &dyn Fn(&Moment) -> (f64, Vec<(&'static str, f64)>),
+        rates: &Rates,
     ) -> Vec<Record> {
         let mut records = Vec::new();
         for minute in 0..self.minutes {

@@ -97,6 +97,47 @@ fn the_told_story_is_seen_before_the_third_step_and_is_not_called_a_recovery() {
 }
 
 #[test]
+fn records_without_a_time_of_arrival_tell_the_same_story() {
+    let prompt: Vec<Record> = told(4)
+        .into_iter()
+        .filter(|it| !matches!(it, Record::Service(_)))
+        .map(|mut it| {
+            let at = it.at().expect("all have one");
+            it.set_received_at(at);
+            it
+        })
+        .collect();
+    let findings = replay(prompt);
+    let it = harm(&findings);
+    assert_eq!((it.kind, it.ended_because), (Kind::Collateral, Some(Ending::VictimsGone)));
+    assert!(it.detected_at < clock("02:59"), "{}", it.detected_at);
+    assert_eq!(it.suspects[0].id, "relay-118");
+    assert_eq!(it.suspects.len(), 1, "a flag of a service that relay does not talk to is no suspect");
+}
+
+#[test]
+#[ignore = "a table to look at"]
+fn how_early_the_story_is_seen() {
+    for seed in 1..=20 {
+        let findings = replay(told(seed));
+        let it = harm(&findings);
+        let outage = findings.regressions.iter().find(|it| it.kind == Kind::Ambient);
+        println!(
+            "took seed {seed}: said {} onset {} {}..{} {:?} excess {:.0} ended {:?} outage {:?} gates {:?}",
+            it.detected_at.format("%H:%M"),
+            it.onset.at.format("%H:%M"),
+            it.onset.earliest.format("%H:%M"),
+            it.onset.latest.format("%H:%M"),
+            it.suspects.iter().map(|it| format!("{} {:.2}", it.id, it.probability)).collect::<Vec<_>>(),
+            it.excess_crashes.estimate,
+            it.ended_because,
+            outage.map(|it| it.onset.at.format("%H:%M").to_string()),
+            findings.gates.iter().filter(|it| it.push == "relay-118").map(|it| it.decision.word()).collect::<Vec<_>>(),
+        );
+    }
+}
+
+#[test]
 fn what_is_said_live_is_what_a_replay_says_however_time_is_passed() {
     let records = told(1);
     let replayed = replay(records.clone());

@@ -6,6 +6,7 @@ pub mod feed;
 pub mod find;
 pub mod flags;
 pub mod holds;
+pub mod ledger;
 pub mod people;
 pub mod postmortems;
 pub mod pushes;

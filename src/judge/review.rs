@@ -1,0 +1,399 @@
+//! From alarm to verdict: when a case is opened, said, joined with another, taken back or ended. Tests and fits are elsewhere.
+
+use super::{
+    HOUR, Judge, MINUTE, Micros, Room,
+    attribution::{Question, Shape},
+    candidate::Change,
+    case::{Case, View, ends_by_itself},
+    ending::Inquest,
+    onset::{Began, began},
+    report::victims,
+    site::{Event, Explained},
+    watch::Level,
+};
+use crate::domain::{
+    finding::{BLAME, Estimate, Kind, Withdrawn},
+    time,
+};
+
+/// After this long the question who is to blame is closed; what it costs and when it ends is not.
+const CLOSED: Micros = 12 * HOUR;
+
+/// How much later than the crashes alone tell the harm may have begun: a chance crash just before it misleads.
+const DOUBT: Micros = 15 * MINUTE;
+
+/// The probability of a suspect from which it is worth saying before it is sure.
+pub(crate) const LIKELY: f64 = 0.75;
+
+impl Judge {
+    /// Opens a case for every level that is in alarm and belongs to none yet.
+    pub(crate) fn open_cases(&mut self, number: usize, now: Micros) {
+        let room = &self.rooms[number];
+        let mut loud: Vec<_> = room.readings.iter().filter(|it| it.evidence >= it.threshold).copied().collect();
+        if loud.is_empty() {
+            return;
+        }
+        // A signature says more than the sum of all; the sum counts where no signature does.
+        if loud.iter().any(|it| it.level != Level::All) {
+            loud.retain(|it| it.level != Level::All);
+        }
+        let mut signatures: Vec<u32> = loud
+            .iter()
+            .filter_map(|it| match it.level {
+                Level::Signature(signature) => Some(signature),
+                Level::All => None,
+            })
+            .collect();
+        signatures.sort_unstable();
+        let known = room.site.signatures.len() as u32;
+        let all_known = signatures.len() >= 3 && signatures.iter().all(|it| room.normal.knows(*it));
+        let usual = room.normal.count(|it| signatures.contains(&it)) / room.normal.count(|_| true).max(1.0);
+        if all_known && usual > 0.6 {
+            // Most of what usually crashes crashes more: it is the service, not its signatures.
+            signatures.clear();
+        }
+        let top = loud.iter().max_by(|a, b| (a.evidence / a.threshold).total_cmp(&(b.evidence / b.threshold)));
+        let (e_value, threshold) = top.map_or((0.0, 0.0), |it| (it.evidence, it.threshold));
+        let new = |them: &[u32]| !them.is_empty() && them.iter().all(|it| !room.normal.knows(*it));
+        let unsaid = self.cases.iter().position(|case| {
+            case.room == number && case.number == 0 && case.is_watched() && new(&case.signatures) == new(&signatures)
+        });
+        if let Some(unsaid) = unsaid {
+            // It is not said yet: what joins it now is the same alarm.
+            let case = &mut self.cases[unsaid];
+            if signatures.is_empty() || case.signatures.is_empty() {
+                case.signatures.clear();
+            } else {
+                case.signatures.extend(signatures);
+                case.signatures.sort_unstable();
+                case.signatures.dedup();
+            }
+            case.known = known;
+            case.loud = now;
+            if e_value / threshold > case.e_value / case.threshold {
+                (case.e_value, case.threshold) = (e_value, threshold);
+            }
+            return;
+        }
+        let alike = |case: &Case| {
+            let shared = signatures.iter().any(|it| case.wants(*it));
+            shared || (signatures.is_empty() && (case.signatures.is_empty() || !new(&case.signatures)))
+        };
+        let lately = self.cases.iter().rposition(|case| {
+            let by_itself = case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR && ends_by_itself(ended.1));
+            case.room == number && case.number > 0 && case.withdrawn.is_none() && by_itself && alike(case)
+        });
+        if let Some(lately) = lately {
+            // What comes back so soon had not ended.
+            self.cases[lately].ended = None;
+            self.explain(lately);
+            self.review(lately, now);
+            return;
+        }
+        let site = &room.site;
+        let twin = self.cases.iter().filter(|case| case.room == number && case.alarm == now).count();
+        let suffix = if twin > 0 { format!("/{}", twin + 1) } else { String::new() };
+        let key = format!("{}/{}/{}{suffix}", site.service, site.environment, time::text(time::from_micros(now)));
+        let onset = Began { at: now, earliest: now - 2 * HOUR, latest: now };
+        self.cases.push(Case {
+            room: number,
+            key,
+            number: 0,
+            signatures,
+            known,
+            loud: now,
+            alarm: now,
+            e_value,
+            threshold,
+            detected: now,
+            kind: Kind::Ambient,
+            kind_said: false,
+            suspects: Vec::new(),
+            blames: None,
+            onset,
+            victims: Vec::new(),
+            ratio: Estimate::default(),
+            excess: Estimate::default(),
+            clients: Estimate::default(),
+            parted: (Estimate::default(), Estimate::default()),
+            ended: None,
+            withdrawn: None,
+            continuations: Vec::new(),
+            evidence: None,
+            paths: Vec::new(),
+            streak: (None, 0),
+            reviewed: Micros::MIN,
+            told: Micros::MIN,
+            dropped: false,
+        });
+    }
+
+    /// Goes over the open cases of one service.
+    pub(crate) fn review_cases(&mut self, room: usize, now: Micros) {
+        for number in 0..self.cases.len() {
+            let case = &self.cases[number];
+            if case.room != room || !case.is_watched() || case.reviewed == now {
+                continue;
+            }
+            let age = now - case.alarm;
+            let due = case.reviewed == Micros::MIN || now - case.reviewed >= (5 * MINUTE).max(age / 24);
+            let unsaid = case.number == 0;
+            let stepped = self.now == now && now % MINUTE != 0;
+            if due || unsaid || stepped {
+                self.review(number, now);
+            }
+        }
+    }
+
+    pub(crate) fn review(&mut self, number: usize, now: Micros) {
+        self.cases[number].reviewed = now;
+        let Some(view) = self.view(number, now) else { return };
+        if self.cases[number].number == 0 {
+            if !self.decide(number, &view, now) {
+                return;
+            }
+        } else if self.overturned(number, &view, now) {
+            return;
+        }
+        if now - self.cases[number].alarm <= CLOSED {
+            self.take(number, &view);
+        }
+        let until = self.rooms[self.cases[number].room].site.known_until(now);
+        let case = &self.cases[number];
+        let inquest = Inquest {
+            site: &self.rooms[case.room].site,
+            changes: &self.changes,
+            it: &view.it,
+            explanation: &view.top,
+            victims: &case.victims,
+            onset: case.onset.at,
+            until,
+        };
+        let ended = inquest.ending();
+        self.cases[number].ended = ended;
+        self.count(number, &view, now);
+        self.explain(number);
+        self.tell(number, now, false);
+    }
+
+    /// Weighs the explanations of a case as of now.
+    fn view(&self, number: usize, now: Micros) -> Option<View> {
+        let case = &self.cases[number];
+        let Room { site, normal, .. } = &self.rooms[case.room];
+        let until = site.known_until(now);
+        let wanted = |signature: u32| case.wants(signature);
+        let mut question = Question {
+            site,
+            changes: &self.changes,
+            normal,
+            wanted: &wanted,
+            other: &|event| self.is_of_another(number, event),
+            from: case.onset.earliest.min(case.alarm - HOUR),
+            latest_start: case.alarm,
+            until,
+        };
+        let mut it = question.answer();
+        let alarm = case.alarm.min(until);
+        // When it began as far as the crashes alone can tell: a change that came later is no suspect.
+        if let Some(blind) = it.best(None).cloned() {
+            let blind = began(site, &it, &blind, None, &wanted, alarm);
+            let latest = blind.latest + DOUBT;
+            if it.candidates.iter().any(|candidate| candidate.first > latest) {
+                question.latest_start = latest;
+                it = question.answer();
+            }
+        }
+        let changes = it.changes();
+        let leader = changes.first().filter(|top| top.1 >= BLAME).map(|top| top.0);
+        let top = it.best(leader).cloned()?;
+        let first = leader.and_then(|change| {
+            let candidate = it.candidates.iter().find(|it| it.change == change)?;
+            match (top.shape, change) {
+                (Shape::Returning, Change::Push(push)) => self.changes.pushes[push].taken_back(),
+                _ => Some(candidate.first),
+            }
+        });
+        let onset = began(site, &it, &top, first, &wanted, alarm);
+        let victims = victims(&it, &top);
+        // Changes may be behind it though none of them stands out: then it is of the kind that is most probable.
+        let kind = match changes.first() {
+            Some(first) if it.ambient() + it.chance() < BLAME => {
+                it.best(Some(first.0)).map_or(Kind::Ambient, |it| it.kind)
+            }
+            _ => Kind::Ambient,
+        };
+        Some(View { it, top, changes, kind, onset, victims })
+    }
+
+    /// Whether a crash belongs to another regression.
+    pub(crate) fn is_of_another(&self, number: usize, event: &Event) -> bool {
+        let explained = &self.rooms[self.cases[number].room].site.explained;
+        explained.iter().any(|it| it.case != number && it.covers(event.signature, event.at))
+    }
+
+    /// Whether a case that was not said yet is to be said now. One that chance explains is dropped.
+    fn decide(&mut self, number: usize, view: &View, now: Micros) -> bool {
+        let leader = view.changes.first().copied();
+        let nothing = view.it.ambient();
+        let sure = self.settings.sure;
+        let agreed = match leader {
+            Some((change, probability)) if probability >= sure => Some(Some(change)),
+            _ if nothing >= sure => Some(None),
+            _ => None,
+        };
+        // A suspect that is likely but not sure gets some more time, and one that is hardly likely a good deal.
+        let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
+        let patience = match leader {
+            Some((_, probability)) if probability >= LIKELY => self.settings.patience * 3 / 2,
+            Some((_, probability)) if probability >= BLAME => self.settings.patience * 3,
+            _ => self.settings.patience,
+        };
+        let moved_only = view.top.shape == Shape::Release && self.may_be_renamed(number, view);
+        let case = &mut self.cases[number];
+        let waited = now - case.alarm >= patience;
+        match agreed {
+            Some(what) if case.streak.1 > 0 && case.streak.0 == what => case.streak.1 += 1,
+            Some(what) => case.streak = (what, 1),
+            None => case.streak = (None, 0),
+        }
+        if (case.streak.1 < 2 && !waited) || moved_only {
+            return false;
+        }
+        // What nobody can explain, and went quiet again before it could be said, was chance.
+        let receded = case.streak.1 < 2 && !likely && now - case.loud > 5 * MINUTE;
+        if view.it.chance() >= BLAME || receded {
+            self.drop_case(number);
+            return false;
+        }
+        self.detected += 1;
+        let case = &mut self.cases[number];
+        case.number = self.detected;
+        case.detected = now;
+        self.take(number, view);
+        if let Some(other) = self.same_as(number) {
+            self.merge(number, other, now);
+            return false;
+        }
+        let case = &self.cases[number];
+        let explained = Explained {
+            case: number,
+            signatures: case.signatures.clone(),
+            known: case.known,
+            from: case.onset.earliest,
+            to: Micros::MAX,
+        };
+        let room = &mut self.rooms[case.room];
+        room.site.explained.push(explained);
+        room.watch.forget();
+        true
+    }
+
+    /// Whether a signature that only the new release shows may be an old one under a new name: the release as a whole does not
+    /// crash more than its past, by a likelihood ratio of three. Moved is not worse.
+    fn may_be_renamed(&self, number: usize, view: &View) -> bool {
+        let case = &self.cases[number];
+        let Room { site, normal, .. } = &self.rooms[case.room];
+        let release = view.it.candidates.iter().find(|it| Some(it.change) == view.top.change).and_then(|it| it.release);
+        let (Some(release), false) = (release, case.signatures.is_empty()) else { return false };
+        if case.signatures.iter().any(|signature| normal.knows(*signature)) {
+            return false;
+        }
+        let mut frame = view.it.frame.clone();
+        let counts = frame.counts(site, |event| event.counts && !self.is_of_another(number, event));
+        let expected = normal.expected(&frame, &|_| true);
+        let (mut found, mut usual) = (0.0, 0.0);
+        for at in (0..counts.len()).filter(|at| frame.population(at % frame.width()).0 == release) {
+            found += counts[at];
+            usual += expected[at];
+        }
+        let ratio = f64::max(found / f64::max(usual, 1e-9), 1.0);
+        found * ratio.ln() - (ratio - 1.0) * usual < 3_f64.ln()
+    }
+
+    fn drop_case(&mut self, number: usize) {
+        self.cases[number].dropped = true;
+    }
+
+    /// A regression of the same service with the same blame that goes on.
+    fn same_as(&self, number: usize) -> Option<usize> {
+        let case = &self.cases[number];
+        (0..self.cases.len()).find(|other| {
+            let it = &self.cases[*other];
+            *other != number
+                && it.room == case.room
+                && it.number > 0
+                && it.withdrawn.is_none()
+                && it.ended.is_none_or(|ended| ends_by_itself(ended.1) && case.onset.at - ended.0 < HOUR / 2)
+                && it.blamed() == case.blamed()
+        })
+    }
+
+    /// Adds the signatures of a case to another that is the same harm.
+    fn merge(&mut self, number: usize, into: usize, now: Micros) {
+        self.detected -= 1;
+        self.cases[number].number = 0;
+        self.cases[number].dropped = true;
+        let signatures = self.cases[number].signatures.clone();
+        let room = self.cases[number].room;
+        if self.cases[into].signatures.is_empty() || signatures.is_empty() {
+            let known = self.cases[number].known;
+            self.cases[into].signatures.clear();
+            self.cases[into].known = self.cases[into].known.max(known);
+        } else {
+            self.cases[into].signatures.extend(signatures);
+            self.cases[into].signatures.sort_unstable();
+            self.cases[into].signatures.dedup();
+        }
+        self.cases[into].ended = None;
+        self.explain(into);
+        self.rooms[room].watch.forget();
+        self.review(into, now);
+    }
+
+    /// What was said and is now as surely something else is withdrawn, and the new verdict gets a case of its own.
+    fn overturned(&mut self, number: usize, view: &View, now: Micros) -> bool {
+        if now - self.cases[number].alarm > CLOSED {
+            return false;
+        }
+        let said = self.cases[number].blamed();
+        let surer = 1.0 - (1.0 - self.settings.sure) / 3.0;
+        let leader = view.changes.first().filter(|it| it.1 >= surer).map(|it| it.0);
+        let other = match said {
+            Some(said) => leader.is_some_and(|leader| leader != said) || view.it.ambient() >= surer,
+            None => false,
+        };
+        if !other {
+            self.cases[number].streak = (said, 0);
+            return false;
+        }
+        self.cases[number].streak.1 += 1;
+        if self.cases[number].streak.1 < 3 {
+            return true;
+        }
+        let what = leader.map_or("no change".to_owned(), |leader| self.changes.id(leader).to_owned());
+        let was = self.cases[number].suspects.first().map_or(String::new(), |it| it.id.clone());
+        let mut next = self.cases[number].clone();
+        self.cases[number].withdrawn = Some(Withdrawn {
+            at: time::from_micros(now),
+            why: format!("Further crashes follow {what} and not {was}."),
+        });
+        self.tell(number, now, true);
+        self.detected += 1;
+        next.number = self.detected;
+        next.key = format!("{}/after", next.key);
+        next.detected = now;
+        next.continuations.clear();
+        next.paths.clear();
+        next.streak = (None, 0);
+        next.suspects.clear();
+        next.kind_said = false;
+        next.blames = None;
+        self.cases.push(next);
+        let last = self.cases.len() - 1;
+        for it in self.rooms[self.cases[number].room].site.explained.iter_mut().filter(|it| it.case == number) {
+            it.case = last;
+        }
+        self.review(last, now);
+        true
+    }
+}

@@ -1,0 +1,156 @@
+//! What the judge answers besides its findings: snapshots, evidence, paths, gates, pasts.
+
+use super::{fleet::Fleet, story::told};
+use crate::{
+    domain::{
+        Record,
+        finding::{Decision, Kind},
+        time::{self, Time},
+    },
+    judge::{Judge, Said, Settings},
+};
+
+fn clock(text: &str) -> Time {
+    time::parse(&format!("2026-03-03T{text}:00Z")).expect("valid")
+}
+
+/// Feeds records, letting time pass before every one of `each`, and collects what is said on the way.
+fn fed(records: &[Record], each: usize) -> (Judge, Vec<Said>) {
+    let mut judge = Judge::new(Settings::default());
+    let mut said = Vec::new();
+    for (number, record) in records.iter().enumerate() {
+        if each > 0 && number % each == 0 {
+            judge.pass(record.received_at());
+        }
+        judge.observe(record);
+        said.extend(judge.said());
+    }
+    (judge, said)
+}
+
+#[test]
+fn every_snapshot_is_the_same_however_often_time_is_passed() {
+    let records = told(2);
+    let (_, never) = fed(&records, 0);
+    let (_, often) = fed(&records, 3);
+    assert!(!never.is_empty());
+    assert_eq!(never, often);
+    for said in &never {
+        let text = serde_json::to_string(said).expect("writes");
+        let read: Said = serde_json::from_str(&text).expect("reads");
+        assert_eq!((&read.key, &read.regression.suspects), (&said.key, &said.regression.suspects));
+        assert!(said.regression.onset.at <= said.regression.detected_at && said.regression.detected_at <= said.at);
+    }
+}
+
+#[test]
+fn a_regression_keeps_its_key_whatever_else_is_judged() {
+    let records = told(3);
+    let alone: Vec<Record> = records
+        .iter()
+        .filter(|record| match record {
+            Record::Exposure(it) => it.service != "billing",
+            Record::Crash(it) => it.service != "billing",
+            Record::PushStarted(it) => it.service != "billing",
+            Record::PushStep(it) => it.push != "billing-77",
+            Record::Service(_) | Record::FlagChanged(_) | Record::Note(_) => true,
+        })
+        .cloned()
+        .collect();
+    let keys = |records: &[Record]| {
+        let of_relay = |said: &Said| said.regression.service == "relay";
+        fed(records, 0).1.iter().filter(|it| of_relay(it)).map(|it| (it.at, it.key.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&records), keys(&alone));
+}
+
+#[test]
+fn evidence_and_paths_stand_behind_a_collateral_verdict() {
+    let (judge, said) = fed(&told(4), 0);
+    let last = said.iter().rfind(|it| it.regression.kind == Kind::Collateral).expect("said");
+    let evidence = judge.evidence(&last.key).expect("kept");
+    assert_eq!(evidence.basis, "instance-hours");
+    assert_eq!(evidence.cells.len(), 6);
+    assert!(evidence.found_rate > 20.0 * evidence.expected_rate, "{evidence:#?}");
+    assert!(evidence.e_value >= evidence.threshold);
+    let sum: f64 = evidence.fits.iter().map(|fit| fit.probability).sum();
+    assert!((sum - 1.0).abs() < 0.01, "{sum}");
+    assert!(evidence.fits.iter().any(|fit| fit.suspect.is_none()), "ambient is a rival");
+
+    // At a tenth, going on costs a multiple of taking it back; without a flag there is nothing to turn off.
+    let then = judge.paths(&last.key, clock("04:00")).expect("kept");
+    assert!(then.at <= clock("04:00"));
+    assert!(then.going_on.crashes.estimate > 10.0 * then.rolling_back.crashes.estimate, "{then:#?}");
+    assert!(then.freezing.crashes.low < then.freezing.crashes.estimate);
+    assert!(then.flag_off.is_none());
+    assert!(then.going_on.clients.estimate > then.going_on.crashes.estimate);
+}
+
+#[test]
+fn a_gate_says_what_is_missing_in_a_sentence() {
+    let records: Vec<Record> = told(5).into_iter().filter(|it| it.received_at() < clock("01:50")).collect();
+    let (judge, _) = fed(&records, 0);
+    let answer = judge.gate("relay-118", clock("01:50")).expect("known");
+    assert_eq!(answer.decision, Decision::Hold);
+    assert!(answer.reasons.iter().any(|it| it.contains("instance-hours of B so far")), "{:?}", answer.reasons);
+    assert!(judge.gate("no-such-push", clock("01:50")).is_none());
+}
+
+#[test]
+fn a_healthy_push_may_go_on_once_enough_of_it_ran() {
+    let fleet = Fleet { base: 0.1, ..Fleet::default() };
+    let steps = [(1000, 0.1), (1060, 0.5)];
+    let mut dice = super::fleet::Dice::new(9);
+    let share = |minute: i64| super::fleet::share_of(&steps, minute);
+    let mut records =
+        fleet.run(&mut dice, &|minute, _| vec![("A", 1.0 - share(minute)), ("B", share(minute))], &|_| (1.0, vec![]));
+    records.extend(fleet.push("p", "B", "A", &steps));
+    Record::sort_by_arrival(&mut records);
+    let (judge, said) = fed(&records, 0);
+    assert!(said.is_empty());
+    let answer = judge.gate("p", fleet.at(1439)).expect("known");
+    assert_eq!((answer.decision, answer.reasons.as_slice()), (Decision::Go, [].as_slice()));
+}
+
+#[test]
+fn the_way_back_is_not_held_up_by_what_is_not_known() {
+    let mut records: Vec<Record> = told(5).into_iter().filter(|it| it.received_at() < clock("04:30")).collect();
+    let fleet = Fleet::default();
+    let mut back = fleet.push("relay-119", "A", "B", &[(1345, 0.5)]);
+    if let Some(Record::PushStarted(begun)) = back.first_mut() {
+        begun.kind = crate::domain::push::PushKind::Rollback;
+    }
+    records.extend(back);
+    Record::sort_by_arrival(&mut records);
+    let (judge, _) = fed(&records, 0);
+    assert_eq!(judge.gate("relay-118", clock("04:30")).map(|it| it.decision), Some(Decision::Stop));
+    assert_eq!(judge.gate("relay-119", clock("04:30")).map(|it| it.decision), Some(Decision::Go));
+}
+
+#[test]
+fn a_releases_own_past_leaves_regressions_out() {
+    let (judge, _) = fed(&told(6), 0);
+    let pasts = judge.baselines("relay", "production");
+    let of = |release: &str| pasts.iter().find(|it| it.release == release).expect("ran");
+    assert!((0.008..0.018).contains(&of("A").rate), "{pasts:?}");
+    assert!(of("B").rate < 0.012, "{pasts:?}");
+    assert!(judge.baselines("nobody", "production").is_empty());
+}
+
+#[test]
+fn records_of_wrong_clocks_neither_hang_nor_accuse() {
+    let mut records = told(7);
+    let mut odd = Vec::new();
+    for (number, at) in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"].iter().enumerate() {
+        let copy = records.iter().find(|it| matches!(it, Record::Crash(_))).cloned();
+        if let Some(Record::Crash(mut crash)) = copy {
+            crash.id = format!("odd-{number}");
+            crash.at = time::parse(at).expect("valid");
+            odd.push(Record::Crash(crash));
+        }
+    }
+    records.extend(odd);
+    Record::sort_by_arrival(&mut records);
+    let (judge, _) = fed(&records, 0);
+    assert!(judge.findings().regressions.iter().filter_map(|it| it.blamed()).all(|it| it.id == "relay-118"));
+}
