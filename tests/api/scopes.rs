@@ -19,7 +19,12 @@ fn ways() -> Vec<(String, String)> {
     let mut ways = Vec::new();
     for (path, methods) in paths {
         let path = path.replace("{push}", "relay-118").replace("{regression}", "r1");
-        let path = if path.ends_with("/v1/gate") || path == "/gate" { format!("{path}?push=relay-118") } else { path };
+        // Some ways need a query before they ask who calls.
+        let path = match path.rsplit('/').next() {
+            Some("gate") if !path.contains("relay-118") => format!("{path}?push=relay-118"),
+            Some("notes") => format!("{path}?service=relay"),
+            _ => path,
+        };
         assert!(!path.contains('{'), "an address with a parameter that has no example: {path}");
         for method in methods.as_object().expect("methods").keys().filter(|it| ["get", "post"].contains(&it.as_str())) {
             ways.push((method.clone(), format!("/api/v1{}", path.trim_start_matches("/api/v1"))));
