@@ -73,8 +73,8 @@ impl Judge {
         if let Some(frontier) = site.frontier
             && now - frontier > 20 * MINUTE
         {
-            let minutes = (now - frontier) / MINUTE;
-            unmet.push(format!("Exposure of {} has not been heard of for {minutes} minutes.", site.service));
+            let since = time::from_micros(frontier).format("%-d %B %Y %H:%M");
+            unmet.push(format!("Nothing has been heard of what {} runs since {since} UTC.", site.service));
         }
         if !has_past(&room.normal, &self.settings) {
             unmet.push(format!("Not enough is known of the past of {} to hold this push against it.", site.service));
