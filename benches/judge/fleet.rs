@@ -126,7 +126,7 @@ impl Fleet {
                 cell_rates,
                 releases,
                 talks_to_relay: like.is_some_and(|it| it.talks_to_relay),
-                sessions_only: like.is_some_and(|it| it.sessions_only),
+                sessions_only: like.map_or(world.sessions_only, |it| it.sessions_only),
                 cells_unknown: like.is_some_and(|it| it.cells_unknown),
                 load: Vec::new(),
                 quality: Vec::new(),

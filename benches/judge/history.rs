@@ -216,7 +216,7 @@ impl Draw<'_> {
                 }
                 if before.len() <= cell { before.push(mix) } else { before[cell] = mix }
             }
-            if (minute + 1).rem_euclid(WINDOW) == 0 {
+            if (minute + 1).rem_euclid(WINDOW) == 0 && !spec.world.unheard {
                 self.exposure(number, minute + 1 - WINDOW, &ran, &sessions, dice);
                 ran.fill(0.0);
                 sessions.fill(0.0);

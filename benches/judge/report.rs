@@ -7,6 +7,7 @@ use crate::{
     tally::{self, Figure, mean, percentile},
     truth::{MINUTE, Micros, Truth},
 };
+use pushback::domain::finding::Kind;
 use serde_json::{Value, json};
 
 /// Every history's score, by rule.
@@ -45,6 +46,8 @@ pub fn text(title: &str, families: &[Scenario], columns: &[Column]) -> String {
         out += format!("{:>8}  {target}", own.of).trim_end();
         out.push('\n');
     }
+    out += &levels(&columns[0].scores);
+    out += &confusion(&columns[0].scores);
     out += "\nFamily by family, the judge: histories; harms above the line, found, right change said; kind and blame right in\n";
     out += "the end; median minutes, crashes, % of rollout until then; calls without a harm; innocent pushes blamed, stopped;\n";
     out += "ending right; median cost error, %; beside it, right change said by each rule (false stops where nothing harms).\n\n";
@@ -72,6 +75,51 @@ pub fn text(title: &str, families: &[Scenario], columns: &[Column]) -> String {
             score.end,
             words.join("; ")
         );
+    }
+    out
+}
+
+/// The judge's figures at each level of traffic, where there are several.
+fn levels(scores: &[Score]) -> String {
+    let mut names: Vec<&str> = scores.iter().map(|score| score.level.as_str()).collect();
+    names.dedup();
+    let mut seen: Vec<&str> = Vec::new();
+    names.retain(|name| {
+        let new = !seen.contains(name);
+        seen.push(name);
+        new
+    });
+    if names.len() < 2 {
+        return String::new();
+    }
+    let of =
+        |name: &&str| tally::figures(&scores.iter().filter(|score| score.level == **name).collect::<Vec<&Score>>());
+    let columns: Vec<Vec<Figure>> = names.iter().map(of).collect();
+    let mut out = format!("\n{:<54}", "The judge by level");
+    names.iter().for_each(|name| out += &format!("{name:>14}"));
+    out.push('\n');
+    for line in 0..columns[0].len() {
+        out += &format!("{:<54}", columns[0][line].name);
+        columns.iter().for_each(|column| out += &format!("{:>14}", number(column[line].value, column[line].decimals)));
+        out.push('\n');
+    }
+    out
+}
+
+/// True kinds against the kind that the judge said last.
+fn confusion(scores: &[Score]) -> String {
+    let harms: Vec<_> = scores.iter().flat_map(|score| &score.harms).filter(|told| !told.faint).collect();
+    let said = |told: &crate::score::Told| told.kinds.as_ref().map_or("missed", |kinds| kinds.1.as_str()).to_owned();
+    let kinds = Kind::ALL.map(Kind::word);
+    let mut out = format!("\n{:<12}", "true \\ said");
+    kinds.iter().chain(["missed"].iter()).for_each(|kind| out += &format!("{kind:>12}"));
+    out.push('\n');
+    for real in kinds {
+        out += &format!("{real:<12}");
+        for kind in kinds.iter().chain(["missed"].iter()) {
+            out += &format!("{:>12}", harms.iter().filter(|it| it.kind == real && said(it) == *kind).count());
+        }
+        out.push('\n');
     }
     out
 }

@@ -92,6 +92,10 @@ pub struct World {
     pub renamed: Vec<(String, usize)>,
     /// Whether crash reports name the release at the other end.
     pub peers: bool,
+    /// Whether of `relay` only sessions are known.
+    pub sessions_only: bool,
+    /// Whether nothing is heard of what runs, ever.
+    pub unheard: bool,
     /// Whether an ordinary push went through on the first day.
     pub past_push: bool,
 }
@@ -120,6 +124,8 @@ impl Default for World {
             release_rates: Vec::new(),
             renamed: Vec::new(),
             peers: false,
+            sessions_only: false,
+            unheard: false,
             past_push: true,
         }
     }
