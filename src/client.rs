@@ -60,7 +60,7 @@ pub enum Push {
 /// Which server, and who speaks.
 #[derive(Args)]
 pub struct Reach {
-    /// The server's address, as in https://push.example
+    /// The server's address, as in `https://push.example`
     #[arg(long, env = "PUSHBACK_URL")]
     url: Option<String>,
     /// A token with the scope “push”; better in the environment, since other programs can read a command line

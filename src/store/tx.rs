@@ -232,3 +232,43 @@ fn rollback_on(db: &mut Db) -> Result<(), Diesel> {
         Db::Postgres(c) => PgManager::rollback_transaction(c),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
+
+    #[derive(QueryableByName)]
+    struct Number {
+        #[diesel(sql_type = BigInt)]
+        value: i64,
+    }
+
+    #[test]
+    fn every_pooled_connection_of_sqlite_is_durable_patient_and_strict_and_readers_cannot_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
+        for (pool, query_only) in [(&store.writers, 0), (&store.readers, 1)] {
+            // All at once, so that each is another one.
+            let mut connections: Vec<_> = (0..pool.max_size()).map(|_| pool.get().expect("a connection")).collect();
+            for connection in &mut connections {
+                let Db::Sqlite(connection) = &mut **connection else { panic!("SQLite was opened") };
+                let wanted =
+                    [("synchronous", 2), ("foreign_keys", 1), ("trusted_schema", 0), ("query_only", query_only)];
+                for (name, wanted) in wanted {
+                    let found: Number = sql_query(format!("select {name} as value from pragma_{name}"))
+                        .get_result(connection)
+                        .expect(name);
+                    assert_eq!(found.value, wanted, "{name}");
+                }
+                let patience: Number = sql_query("select timeout as value from pragma_busy_timeout")
+                    .get_result(connection)
+                    .expect("busy_timeout");
+                assert!(patience.value >= 1000);
+                let written = sql_query("insert into setting (name, value) values ('x', '1') on conflict do nothing")
+                    .execute(connection);
+                assert_eq!(written.is_ok(), query_only == 0);
+            }
+        }
+    }
+}

@@ -3,10 +3,11 @@
 use super::sources::sources;
 
 /// What may pass as it is, by template: pictures that `src/timeline` drew and escaped itself.
-const DRAWN: [(&str, &[&str]); 8] = [
+const DRAWN: [(&str, &[&str]); 9] = [
     ("templates/continued/continued.html", &["row.interval"]),
     ("templates/flags/history.html", &["drawing.wide", "drawing.narrow"]),
     ("templates/now/under_way.html", &["push.track", "rate.spark"]),
+    ("templates/postmortems/parts/record.html", &["picture.wide", "picture.narrow"]),
     ("templates/pushes/paths.html", &["wide", "narrow"]),
     ("templates/pushes/steps.html", &["drawn"]),
     (
