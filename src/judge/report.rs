@@ -73,7 +73,7 @@ impl Judge {
         };
         let count = if cells == 1 { String::new() } else { format!(" in {followed} of {cells} cells") };
         match best.kind {
-            Kind::Collateral => format!("{}'s crash rate follows {pushed}'s share{count}", names(&harmed)),
+            Kind::Collateral => format!("{}’s crash rate follows {pushed}’s share{count}", names(&harmed)),
             Kind::Itself => format!("{pushed} crashes more than its past, and others beside it do not{count}"),
             Kind::Mixed => format!("{pushed} crashes more than its past, and so do others by its share{count}"),
             Kind::Flag => format!("The crash rate follows the share of {pushed}{count}"),

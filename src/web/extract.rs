@@ -94,7 +94,8 @@ async fn signed_in(request: &HttpRequest) -> Result<SignedIn, WebError> {
     let zone = request
         .cookie("zone")
         .and_then(|cookie| cookie.value().parse().ok())
-        .filter(|zone: &i32| zone.abs() <= 14 * 60);
+        // In UTC the reader’s hour is the one that stands there already.
+        .filter(|zone: &i32| *zone != 0 && zone.abs() <= 14 * 60);
     let flash = request.cookie("flash").map(|cookie| decode(cookie.value()));
     let here = request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
     let demo = app.demo && here;
@@ -263,11 +264,6 @@ pub fn encode(text: &str) -> String {
         }
     }
     out
-}
-
-/// One part of a path, or one value of a query: like [`encode`], with `/` as `%2F` too.
-pub fn encode_part(text: &str) -> String {
-    encode(text).replace('/', "%2F")
 }
 
 /// Reads what [`encode`] wrote; what is not UTF-8 afterwards is replaced.

@@ -1,7 +1,12 @@
 //! The addresses of things, so that a name with a slash or a space in it leads somewhere.
 
-use super::extract::{encode, encode_part as part};
+use super::extract::encode;
 use crate::domain::{Time, time};
+
+/// One part of a path, or one value of a query: everything is encoded that could end it, `/` too.
+pub fn part(text: &str) -> String {
+    encode(text).replace('/', "%2F")
+}
 
 /// A push.
 pub fn push(id: &str) -> String {
@@ -45,6 +50,7 @@ mod tests {
     #[test]
     fn a_name_with_a_slash_stays_one_part_of_the_path() {
         assert_eq!(push("team/relay 118"), "/pushes/team%2Frelay%20118");
+        assert_eq!(push("2026/03?#x"), "/pushes/2026%2F03%3F%23x");
         assert_eq!(person("dana@example.com"), "/people/dana%40example.com");
     }
 }

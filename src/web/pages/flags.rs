@@ -2,17 +2,13 @@
 
 mod rule;
 
-use super::{
-    pushes::instant,
-    start::share,
-    words::{self, part},
-};
+use super::{pushes::instant, start::share, words};
 use crate::{
     domain::{Time, finding::Ending, flag::FlagChanged, time},
     flows,
     store::findings::StoredRegression,
     timeline::{FlagLine, FlagMark, Width, flag_history},
-    web::{App, Frame, SignedIn, WebError, blocking, frame::short, render},
+    web::{App, Frame, SignedIn, WebError, blocking, frame::short, href::part, render},
 };
 use actix_web::{
     HttpResponse,

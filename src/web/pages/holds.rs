@@ -1,11 +1,10 @@
 //! Asking for a push to stop, and lifting that, from whichever page it is done on.
 
-use super::words::part;
 use crate::{
     domain::access::Act,
     flows::{self, hold_push},
     store::{holds::Hold, people::Person},
-    web::{App, Frame, Posted, WebError, blocking, flash, see_other},
+    web::{App, Frame, Posted, WebError, blocking, flash, href::part, see_other},
 };
 use actix_web::{
     HttpResponse,

@@ -11,14 +11,17 @@ mod tests;
 
 use super::{
     holds::{HoldLine, Refusal, refused},
-    words::{self, part},
+    words,
 };
 use crate::{
     domain::{Time, access::Act, step::PushStep, time},
     flows::{self, change_push, mind_risk},
     outbound::csv,
     store::{changes::Push, holds::Reply},
-    web::{App, Frame, Posted, SignedIn, WebError, blocking, flash, frame::short, render, render_refused, see_other},
+    web::{
+        App, Frame, Posted, SignedIn, WebError, blocking, flash, frame::short, href::part, render, render_refused,
+        see_other,
+    },
 };
 use actix_web::{
     HttpResponse,

@@ -14,7 +14,7 @@ use crate::{
     timeline::{grouped, two_digits},
     web::{
         App, Frame, SignedIn, WebError, blocking,
-        extract::encode_part,
+        href::part,
         pages::timeline::told::{Told, chance},
         render,
     },
@@ -176,7 +176,7 @@ impl Page {
         let told = whole.told;
         let it = &told.regression;
         let timeline = super::timeline::path(&it.service, &it.environment);
-        let range = format!("{timeline}?range={}", encode_part(&it.id));
+        let range = format!("{timeline}?range={}", part(&it.id));
         let open_risk = told.is_open() && it.ended_because == Some(Ending::VictimsGone);
         let none = told.none_of_these();
         let signature = |text: &String| (text.clone(), super::signatures::path(&it.service, text));
@@ -209,12 +209,12 @@ impl Page {
             signatures: it.signatures.iter().map(signature).collect(),
             example: whole.example.map(|crash| {
                 let place = super::signatures::path(&it.service, &crash.signature);
-                (format!("{place}/{}", encode_part(&crash.id)), crash.id)
+                (format!("{place}/{}", part(&crash.id)), crash.id)
             }),
             incidents: whole
                 .incidents
                 .iter()
-                .map(|incident| (format!("/postmortems/{}", encode_part(&incident.id)), incident.title.clone()))
+                .map(|incident| (format!("/postmortems/{}", part(&incident.id)), incident.title.clone()))
                 .collect(),
             timeline: range,
             frame: frame.with_data(format!("{}.json", told.href())),
@@ -250,7 +250,7 @@ fn times(
         ("First exposure", exposure, "the first step of the change that is blamed".into()),
         ("Onset", frame.when(it.onset.at), interval),
         (
-            "First report",
+            "First report of it",
             first_report.map_or_else(unknown, |crash| frame.when(crash.received_at)),
             late.unwrap_or_default(),
         ),
@@ -270,7 +270,7 @@ fn step(it: &StoredContinuation) -> Step {
     Step {
         at: finding.step_at,
         href: match &finding.push {
-            Some(push) => format!("/pushes/{}", encode_part(push)),
+            Some(push) => format!("/pushes/{}", part(push)),
             None => "/flags".into(),
         },
         what: format!("{subject}: {}{percent}", action.replace('_', " ")),
@@ -319,7 +319,7 @@ fn said_then(sayings: &[(Time, Saying)], timeline: &str, frame: &Frame) -> Vec<S
         if !new.is_empty() || last || before.is_none() {
             rows.push(SaidThen {
                 at: *at,
-                href: format!("{timeline}&at={}", encode_part(&time::text(*at))),
+                href: format!("{timeline}&at={}", part(&time::text(*at))),
                 onset: format!(
                     "{} ({} to {})",
                     frame.hm(it.onset.at),
@@ -374,14 +374,14 @@ fn opened(it: &Evidence) -> Opened {
     });
     let best = it.fits.iter().map(|fit| fit.ln_likelihood).fold(f64::MIN, f64::max);
     words.push(format!(
-        "Each explanation below has a prior before the crashes were looked at and a likelihood of the crashes under it; prior times likelihood, shared out to a sum of one, is its probability. The best explains the crashes e^{} times as well as chance.",
+        "Each explanation below has a prior before the crashes were looked at and a likelihood of the crashes under it; prior times likelihood, shared out to a sum of one, is its probability. ln L is the natural logarithm of how many times as well as chance it explains the crashes: {} for the best.",
         two_digits(best.max(0.0))
     ));
     let fit = |fit: &Fit| FitRow {
         what: fit.suspect.clone().unwrap_or_else(|| "no change".into()),
         kind: fit.kind.word(),
         shape: fit.shape.clone(),
-        ln_likelihood: format!("{:.1}", fit.ln_likelihood),
+        ln_likelihood: format!("{:.1}", fit.ln_likelihood).replace('-', "−"),
         prior: format!("{:.3}", fit.prior),
         probability: chance(fit.probability),
         size: if fit.size > 0.0 { format!("{} ×", two_digits(fit.size)) } else { "–".into() },

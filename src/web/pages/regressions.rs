@@ -7,7 +7,7 @@ use crate::{
     },
     flows,
     timeline::two_digits,
-    web::{App, Frame, SignedIn, WebError, blocking, extract::encode_part, pages::timeline::told::Told, render},
+    web::{App, Frame, SignedIn, WebError, blocking, href::part, pages::timeline::told::Told, render},
 };
 use actix_web::{
     HttpResponse,
@@ -102,7 +102,7 @@ fn choices(told: &[Told], kind: Option<Kind>, service: Option<&str>) -> (Vec<Cho
     let href = |kind: Option<Kind>, service: Option<&str>| {
         let mut pairs = Vec::new();
         pairs.extend(kind.map(|kind| format!("kind={}", kind.word())));
-        pairs.extend(service.map(|service| format!("service={}", encode_part(service))));
+        pairs.extend(service.map(|service| format!("service={}", part(service))));
         if pairs.is_empty() { "/regressions".to_owned() } else { format!("/regressions?{}", pairs.join("&")) }
     };
     let mut kinds = vec![Choice { text: "all".into(), href: href(None, service), on: kind.is_none() }];
@@ -130,7 +130,7 @@ fn line(told: &Told, frame: &Frame) -> Line {
     Line {
         href: told.href(),
         id: it.id.clone(),
-        timeline: format!("{}?range={}", super::timeline::path(&it.service, &it.environment), encode_part(&it.id)),
+        timeline: format!("{}?range={}", super::timeline::path(&it.service, &it.environment), part(&it.id)),
         service: it.service.clone(),
         environment: it.environment.clone(),
         kind: it.kind.word(),

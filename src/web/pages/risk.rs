@@ -1,14 +1,11 @@
 //! Minding the risk that a regression leaves: taking it, and closing it by showing a fix.
 
-use super::{
-    holds::refused,
-    words::{self, part},
-};
+use super::{holds::refused, words};
 use crate::{
     domain::{access::Act, finding::Ending},
     flows::{self, mind_risk},
     store::findings::StoredRegression,
-    web::{App, Frame, Posted, SignedIn, WebError, blocking, flash, render, render_refused, see_other},
+    web::{App, Frame, Posted, SignedIn, WebError, blocking, flash, href::part, render, render_refused, see_other},
 };
 use actix_web::{
     HttpResponse,

@@ -6,9 +6,8 @@ use crate::{
     intake::TagNames,
     store::{Read, changes::PushFilter, services::Service},
     web::{
-        App, Frame, Posted, SignedIn, WebError, blocking,
-        extract::encode_part,
-        flash,
+        App, Frame, Posted, SignedIn, WebError, blocking, flash,
+        href::part,
         pages::timeline::{path, told::Told},
         render, render_refused, see_other,
     },
@@ -83,8 +82,8 @@ fn rows(app: &App, read: &mut Read<'_>) -> Result<Vec<Row>, flows::Error> {
             places.push(place(read, &it.service, environment)?);
         }
         rows.push(Row {
-            href: format!("/services/{}", encode_part(&it.service)),
-            settings: format!("/services/{}/settings", encode_part(&it.service)),
+            href: format!("/services/{}", part(&it.service)),
+            settings: format!("/services/{}/settings", part(&it.service)),
             dsn: administer::dsn(&app.base_url, &it),
             called: it.name.filter(|name| !name.eq_ignore_ascii_case(&it.service)),
             service: it.service,
@@ -128,7 +127,7 @@ fn place(read: &mut Read<'_>, service: &str, environment: String) -> Result<Plac
     };
     let last_push = read.pushes(&filter)?.into_iter().next().map(|push| {
         let id = push.started.push;
-        (format!("/pushes/{}", encode_part(&id)), id, push.started.at, push.standing.state.says())
+        (format!("/pushes/{}", part(&id)), id, push.started.at, push.standing.state.says())
     });
     let href = path(service, &environment);
     Ok(Place { environment, href, running: running.into_iter().map(words).collect(), heard, open, last_push })
@@ -162,7 +161,7 @@ pub async fn add(app: Data<App>, posted: Posted) -> Result<HttpResponse, WebErro
     .await?;
     match added {
         Ok(service) => {
-            let to = format!("/services/{}/settings", encode_part(&service.service));
+            let to = format!("/services/{}/settings", part(&service.service));
             Ok(flash(see_other(to), &format!("{} is here. Its crash door is open.", service.service)))
         }
         Err(reasons) => render_refused(&list_page(&app, &posted.signed, name, reasons).await?),
@@ -206,7 +205,7 @@ async fn settings_page(
     let (taken, dropped) = ended.partition(|it| is_taken(&it.reason));
     Ok(SettingsPage {
         frame: Frame::new(app, signed, "/services"),
-        href: format!("/services/{}", encode_part(&service.service)),
+        href: format!("/services/{}", part(&service.service)),
         dsn: administer::dsn(&app.base_url, &service),
         names: typed.unwrap_or_else(|| tag_names(&service.tag_names)),
         service,
@@ -258,7 +257,7 @@ pub async fn set_names(app: Data<App>, posted: Posted, name: Path<String>) -> Re
         json!({ "cell": typed.cell, "peer_release": typed.peer_release, "clients_dropped": typed.clients_dropped });
     let (by, now, service) = (posted.signed.actor(), app.clock.now(), name.clone());
     blocking(&app, move |app| administer::set_tag_names(&app.store, &by, &service, &names.to_string(), now)).await?;
-    let to = format!("/services/{}/settings", encode_part(&name));
+    let to = format!("/services/{}/settings", part(&name));
     Ok(flash(see_other(to), "These names hold for every report from now on."))
 }
 

@@ -10,7 +10,7 @@ use crate::{
     store::telemetry::{CrashMark, SignatureRow, StoredReport},
     web::{
         App, Frame, SignedIn, WebError, blocking,
-        extract::encode_part,
+        href::part,
         pages::timeline::{path as timeline_path, told::Told},
         render,
     },
@@ -37,7 +37,7 @@ const MOST_CRASHES: usize = 500;
 
 /// The path of a signature's page.
 pub fn path(service: &str, signature: &str) -> String {
-    format!("/signatures/{}/{}", encode_part(service), encode_part(signature))
+    format!("/signatures/{}/{}", part(service), part(signature))
 }
 
 #[derive(Template)]
@@ -71,7 +71,7 @@ pub async fn list(app: Data<App>, signed: SignedIn, wanted: Query<Wanted>) -> Re
     })
     .await?;
     let of = |name: Option<&str>| match name {
-        Some(name) => format!("/signatures?service={}", encode_part(name)),
+        Some(name) => format!("/signatures?service={}", part(name)),
         None => "/signatures".into(),
     };
     let mut services = vec![("all".to_owned(), of(None), service.is_none())];
@@ -82,7 +82,7 @@ pub async fn list(app: Data<App>, signed: SignedIn, wanted: Query<Wanted>) -> Re
     let full = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE);
     let later = rows.last().filter(|_| full).map(|row| {
         let join = if service.is_some() { '&' } else { '?' };
-        format!("{}{join}before={}", of(service.as_deref()), encode_part(&crate::domain::time::text(row.last_at)))
+        format!("{}{join}before={}", of(service.as_deref()), part(&crate::domain::time::text(row.last_at)))
     });
     let rows = rows.into_iter().map(|row| (path(&row.service, &row.signature), row)).collect();
     let is_filtered = service.is_some() || before.is_some();
@@ -158,7 +158,7 @@ pub async fn show(app: Data<App>, signed: SignedIn, names: Path<(String, String)
     render(&Page {
         carried_by: carried_by.collect(),
         is_cut: i64::try_from(reports.len()).is_ok_and(|count| count >= COUNTED),
-        reports: reports.into_iter().take(LISTED).map(|it| (format!("{here}/{}", encode_part(&it.id)), it)).collect(),
+        reports: reports.into_iter().take(LISTED).map(|it| (format!("{here}/{}", part(&it.id)), it)).collect(),
         example: example.map(|report| opened(report, &frame)),
         releases,
         days,
@@ -237,8 +237,8 @@ fn opened(report: StoredReport, frame: &Frame) -> Opened {
     let mut say = |name, value: Option<String>| facts.extend(value.filter(|it| !it.is_empty()).map(|it| (name, it)));
     say("Host", it.host.clone());
     say("Release at the other end", it.peer_release.clone());
-    say("Clients dropped", it.clients_dropped.map(|clients| clients.to_string()));
-    say("Had run for", it.uptime_s.map(|seconds| format!("{seconds} s")));
+    say("Clients dropped", it.clients_dropped.map(|clients| grouped(&clients)));
+    say("Had run for", it.uptime_s.map(ran_for));
     if let Some(detail) = &detail {
         say("Level", Some(detail.level.word().to_owned()));
         say("Message", detail.message.clone());
@@ -352,8 +352,18 @@ pub async fn crashes(
         said.push_str(&format!(", {only}"));
     }
     let more = found.len().saturating_sub(MOST_CRASHES);
-    let link = |it: CrashMark| (format!("{}/{}", path(&service, &it.signature), encode_part(&it.id)), it);
+    let link = |it: CrashMark| (format!("{}/{}", path(&service, &it.signature), part(&it.id)), it);
     let rows = found.into_iter().take(MOST_CRASHES).map(link).collect();
     let timeline = timeline_path(&service, &environment);
     render(&CrashesPage { frame, timeline, said, rows, more, service, environment })
+}
+
+/// A count in groups of three digits.
+fn grouped(count: &i64) -> String {
+    crate::timeline::grouped(*count as f64)
+}
+
+/// For how long an instance had run before it crashed: seconds below two minutes, else as people say it.
+fn ran_for(seconds: f64) -> String {
+    if seconds < 120.0 { format!("{seconds:.0} s") } else { super::words::span((seconds / 60.0) as i64) }
 }

@@ -7,13 +7,7 @@ use crate::{
         step::Action,
     },
     timeline::two_digits,
-    web::extract,
 };
-
-/// One part of a path, with everything encoded that could end it.
-pub fn part(text: &str) -> String {
-    extract::encode(text).replace('/', "%2F")
-}
 
 /// The symbol of a gate's answer.
 pub fn decision_icon(decision: Decision) -> &'static str {
@@ -147,11 +141,6 @@ pub fn most_known(known: impl Iterator<Item = Known>) -> Option<Known> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_never_ends_a_path_early() {
-        assert_eq!(part("2026/03?#x"), "2026%2F03%3F%23x");
-    }
 
     #[test]
     fn an_estimate_below_one_crash_is_said_as_a_whole_number() {

@@ -10,9 +10,10 @@ use crate::{
     timeline::two_digits,
     web::{
         Frame,
+        href::part,
         pages::{
             start::risk,
-            words::{self, Range, Verdict, part},
+            words::{self, Range, Verdict},
         },
     },
 };

@@ -8,12 +8,7 @@ use crate::{
         changes::{Push, PushFilter},
         findings::StoredRegression,
     },
-    web::{
-        App, Frame, SignedIn, WebError, blocking,
-        frame::short,
-        pages::words::{self, part},
-        render,
-    },
+    web::{App, Frame, SignedIn, WebError, blocking, frame::short, href::part, pages::words, render},
 };
 use actix_web::{
     HttpResponse,

@@ -5,10 +5,7 @@ use crate::{
     domain::{Time, finding::Estimate},
     judge::{PathCost, Paths},
     timeline::{self, PathKind, PathRow, Width, two_digits},
-    web::{
-        Frame,
-        pages::words::{self, part},
-    },
+    web::{Frame, href::part, pages::words},
 };
 
 /// One moment that can be chosen.

@@ -13,7 +13,8 @@ use crate::{
     web::{
         Frame,
         frame::short,
-        pages::words::{self, Range, Verdict, part},
+        href::{self, part},
+        pages::words::{self, Range, Verdict},
     },
 };
 
@@ -144,7 +145,7 @@ fn as_was(facts: &Facts, at: Time) -> String {
     let place = facts.first().map_or((&facts.push.started.service, &facts.push.started.environment), |it| {
         (&it.finding.service, &it.finding.environment)
     });
-    format!("/services/{}/{}?known_at={}", part(place.0), part(place.1), part(&time::text(at)))
+    href::known_at(place.0, place.1, at)
 }
 
 /// How long the stage before this step had run, and how long it was to run where that is longer.

@@ -66,7 +66,10 @@ pub fn rate(
             words: "not enough data".into(),
         };
     };
-    let when = if at + 2 < points.len() { " in its last half hour" } else { "" };
+    let gone = at + 2 < points.len();
+    let last = if gone { last_half_hour(release, exposures, crashes, now) } else { points[at] };
+    let band = last.and_then(|(_, hours)| timeline::scale::band(past?.rate, hours)).or(band);
+    let when = if gone { " in its last half hour" } else { "" };
     let expected = match band {
         Some((low, high)) => format!("expected {} to {}", figure(low), figure(high)),
         None => "no past of its own to expect from".into(),
@@ -75,7 +78,7 @@ pub fn rate(
         release: release.to_owned(),
         class: class_name,
         spark: timeline::spark(&drawn, band, class),
-        figure: points[at].map(|(rate, _)| figure(rate)),
+        figure: last.or(points[at]).map(|(rate, _)| figure(rate)),
         words: format!("{when}, {expected}"),
     }
 }
@@ -116,6 +119,23 @@ fn trailing(series: &Series, end: usize) -> Option<(f64, f64)> {
     let range = end - TRAILING..end;
     let (hours, crashes): (f64, f64) = (series.hours[range.clone()].iter().sum(), series.crashes[range].iter().sum());
     (hours >= LEAST).then(|| (crashes / hours * 1000.0, hours))
+}
+
+/// The rate per 1,000 instance-hours in the half hour before the last instance went, with the hours that it rests on.
+fn last_half_hour(release: &str, exposures: &[Exposure], crashes: &[CrashMark], now: Time) -> Option<(f64, f64)> {
+    let end_of = |it: &Exposure| it.at + time::seconds(it.seconds as i64);
+    let ours = || exposures.iter().filter(|it| it.release == release && it.instances > 0.0);
+    let end = ours().map(end_of).max()?.min(now);
+    let from = end - time::minutes(30);
+    let hours: f64 = ours()
+        .map(|it| {
+            let ran = end_of(it).min(end) - it.at.max(from);
+            it.instances * ran.num_milliseconds().max(0) as f64 / 3_600_000.0
+        })
+        .sum();
+    let count =
+        crashes.iter().filter(|it| it.release.as_deref() == Some(release) && it.at > from && it.at <= end).count();
+    (hours >= LEAST).then(|| (count as f64 / hours * 1000.0, hours))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::{
     web::{
         Frame,
         frame::short,
-        pages::words::{self, Range, part},
+        href::part,
+        pages::words::{self, Range},
     },
 };
 

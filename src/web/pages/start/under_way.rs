@@ -20,7 +20,8 @@ use crate::{
     timeline::{self, Class, Standing},
     web::{
         Frame,
-        pages::words::{self, Verdict, part},
+        href::part,
+        pages::words::{self, Verdict},
     },
 };
 

@@ -3,7 +3,7 @@
 use crate::{
     domain::{Time, time},
     timeline::Show,
-    web::{WebError, extract},
+    web::{WebError, href},
 };
 use serde::Deserialize;
 
@@ -154,7 +154,7 @@ impl Asked {
             out.push(join);
             out.push_str(name);
             out.push('=');
-            out.push_str(&extract::encode_part(&value));
+            out.push_str(&href::part(&value));
             join = '&';
         }
         out

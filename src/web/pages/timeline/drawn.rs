@@ -11,7 +11,7 @@ use crate::{
         Answer, Class, CrashMark, Exposed, Facts, FlagLine, FlagMark, GateMark, HoldMark, NearbyPush, NearbyStep,
         NoteMark, NoticeKind, NoticeMark, Overview, PushLine, RegressionMark, Release, StepMark,
     },
-    web::{extract::encode_part, frame::short},
+    web::{frame::short, href::part},
 };
 use std::collections::BTreeMap;
 
@@ -220,7 +220,7 @@ fn crash_list(asked: &Asked) -> String {
     let mut join = '?';
     for (name, value) in [("release", &asked.release), ("signature", &asked.signature)] {
         if let Some(value) = value {
-            href.push_str(&format!("{join}{name}={}", encode_part(value)));
+            href.push_str(&format!("{join}{name}={}", part(value)));
             join = '&';
         }
     }
@@ -251,7 +251,7 @@ fn push_line(push: &crate::store::changes::Push, links: &Links) -> PushLine {
         name: push.started.push.clone(),
         release: push.started.release.clone(),
         previous: push.started.previous.clone(),
-        href: links.page(&format!("/pushes/{}", encode_part(&push.started.push))),
+        href: links.page(&format!("/pushes/{}", part(&push.started.push))),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         step::{Action, PushStep},
         time,
     },
-    web::extract::encode_part,
+    web::href::part,
 };
 
 /// A step within so many minutes of an answer is the step that was asked about.
@@ -110,7 +110,7 @@ fn push(loaded: &Loaded, (push, steps): &Moved, all: &mut Vec<(Marks, Event)>) {
             at: started.at,
             id: row_id("push", &[&started.push]),
             before: "Push ".into(),
-            href: format!("/pushes/{}", encode_part(&started.push)),
+            href: format!("/pushes/{}", part(&started.push)),
             link: started.push.clone(),
             after: format!(" of {} begun{}", started.release, if started.purpose.is_some() { ":" } else { "" }),
             words: started.purpose.clone().unwrap_or_default(),
@@ -142,7 +142,7 @@ fn step(loaded: &Loaded, step: &PushStep) -> Event {
         at: step.at,
         id: row_at("step", &step.push, step.at),
         before: format!("{}{rest}, ", first.to_uppercase()),
-        href: format!("/pushes/{}", encode_part(&step.push)),
+        href: format!("/pushes/{}", part(&step.push)),
         link: step.push.clone(),
         after: if step.reason.is_some() { ":".into() } else { String::new() },
         words: step.reason.clone().unwrap_or_default(),
@@ -172,7 +172,7 @@ fn near(loaded: &Loaded, (push, steps): &Moved) -> Event {
         at: shown.first().map_or(push.started.at, |step| step.at),
         id: row_id("near", &[&push.started.push]),
         before: "Push ".into(),
-        href: format!("/pushes/{}", encode_part(&push.started.push)),
+        href: format!("/pushes/{}", part(&push.started.push)),
         link: push.started.push.clone(),
         after: format!(" of {service}, {near}: {}", said.join(", ")),
         who: push.started.actor.clone(),
@@ -193,7 +193,7 @@ fn flag(loaded: &Loaded, change: &FlagChanged) -> Event {
         at: change.at,
         id: row_id("flag", &[&change.change]),
         before: "Flag ".into(),
-        href: format!("/flags/{}/{}", encode_part(&change.service), encode_part(&change.flag)),
+        href: format!("/flags/{}/{}", part(&change.service), part(&change.flag)),
         link: change.flag.clone(),
         after: format!("{of}{moved}{}", if change.reason.is_some() { ":" } else { "" }),
         words: change.reason.clone().unwrap_or_default(),
@@ -256,7 +256,7 @@ fn people(loaded: &Loaded, all: &mut Vec<(Marks, Event)>) {
         let link = |at, id| Event {
             at,
             id,
-            href: format!("/pushes/{}", encode_part(&hold.push)),
+            href: format!("/pushes/{}", part(&hold.push)),
             link: hold.push.clone(),
             icon: "hold",
             ..Event::default()
@@ -285,7 +285,7 @@ fn people(loaded: &Loaded, all: &mut Vec<(Marks, Event)>) {
                 at: gate.at,
                 id: row_at("gate", &gate.push, gate.at),
                 before: "Gate asked for ".into(),
-                href: format!("/pushes/{}", encode_part(&gate.push)),
+                href: format!("/pushes/{}", part(&gate.push)),
                 link: gate.push.clone(),
                 after: if gate.reasons.is_empty() { String::new() } else { format!(": {}", gate.reasons.join("; ")) },
                 who: gate.actor.clone(),

@@ -20,7 +20,7 @@ pub use in_report::{Picture, picture};
 use crate::{
     flows::mind_risk,
     timeline::{self, Width},
-    web::{App, Frame, SignedIn, WebError, blocking, extract::encode_part, render},
+    web::{App, Frame, SignedIn, WebError, blocking, href::part, render},
 };
 use actix_web::{
     HttpResponse,
@@ -35,7 +35,7 @@ use said::Reading;
 
 /// The path of a timeline.
 pub fn path(service: &str, environment: &str) -> String {
-    format!("/services/{}/{}", encode_part(service), encode_part(environment))
+    format!("/services/{}/{}", part(service), part(environment))
 }
 
 #[derive(Template)]

@@ -153,7 +153,8 @@ fn figures(loaded: &Loaded, told: &Told, frame: &Frame, roles: &Roles) -> Vec<Fi
         .and_then(|b| Some(format!("{b} at {}", Measured::of(loaded).share(b, it.detected_at)?)))
         .unwrap_or_else(|| "when it could first be read here".into());
     let range = |it: &Estimate| format!("{} to {}", timeline::two_digits(it.low), timeline::two_digits(it.high));
-    let counted = told.evidence.as_ref().map_or(String::new(), |evidence| format!("; counted {}", evidence.crashes));
+    let counted =
+        told.evidence.as_ref().map_or(String::new(), |evidence| format!("; {} with its signatures", evidence.crashes));
     let end = match (it.ended_at, it.ended_because) {
         (Some(at), Some(because)) => {
             let owner = match (&told.risk_owner, &told.risk_closed) {

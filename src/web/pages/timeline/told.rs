@@ -12,7 +12,7 @@ use crate::{
         Read,
         findings::{RiskClosed, Sighting, StoredRegression},
     },
-    web::extract::encode_part,
+    web::href::part,
 };
 
 /// A regression with everything that was told of it.
@@ -117,14 +117,14 @@ impl Told {
                         self.blamed =
                             Some(Blamed::Push { service: push.started.service, release: push.started.release });
                     }
-                    ("push", suspect.id.clone(), format!("/pushes/{}", encode_part(&suspect.id)))
+                    ("push", suspect.id.clone(), format!("/pushes/{}", part(&suspect.id)))
                 }
                 SuspectKind::FlagChange => match read.flag_change(&suspect.id)? {
                     Some(change) => {
                         if is_blamed {
                             self.blamed = Some(Blamed::Flag { flag: change.flag.clone() });
                         }
-                        let href = format!("/flags/{}/{}", encode_part(&change.service), encode_part(&change.flag));
+                        let href = format!("/flags/{}/{}", part(&change.service), part(&change.flag));
                         ("flag", change.flag, href)
                     }
                     None => ("flag change", suspect.id.clone(), "/flags".to_owned()),
@@ -143,7 +143,7 @@ impl Told {
 
     /// Its page.
     pub fn href(&self) -> String {
-        format!("/regressions/{}", encode_part(&self.regression.id))
+        format!("/regressions/{}", part(&self.regression.id))
     }
 
     /// Whether it still has to be minded.
