@@ -27,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const TRAIL: i64 = 30;
 /// The overview reaches back from the end of the range by as much, hours.
 const OVERVIEW_HOURS: i64 = 30;
+/// The stretch of time that is shown where nothing asks for another, hours.
+const MATTERS: i64 = 8;
 /// Pushes offered as ranges.
 const MOST_RECENT: usize = 3;
 /// How many pushes and flags of services that are no neighbours are shown beside those that are.
@@ -377,9 +379,14 @@ fn range(
         Span::Fixed(from, to) => ((*from, *to), None),
         Span::Hours(hours) => (last(*hours), None),
         Span::Matters => {
-            match told.iter().filter(|it| it.regression.withdrawn.is_none()).max_by_key(|it| it.weight()) {
+            // What ended before the hours that are shown anyway is history: it must not hide what happens now.
+            let recent = |it: &&Told| {
+                it.is_open() || it.regression.ended_at.is_none_or(|end| end >= until - time::minutes(MATTERS * 60))
+            };
+            match told.iter().filter(|it| it.regression.withdrawn.is_none()).filter(recent).max_by_key(|it| it.weight())
+            {
                 Some(told) => around_told(told),
-                None => (last(8), None),
+                None => (last(MATTERS), None),
             }
         }
         Span::Around(id) => match told.iter().find(|told| told.regression.id == *id) {
