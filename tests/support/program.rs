@@ -55,14 +55,19 @@ impl Program {
         Program::start(&["--listen", "127.0.0.1:0", "--database", &database.url])
     }
 
-    /// Serves the told story.
-    pub fn demo() -> Program {
-        Program::start(&["demo", "--listen", "127.0.0.1:0"])
+    /// Serves the told story, its database in a folder for what is thrown away.
+    pub fn demo_in(temporary: &std::path::Path) -> Program {
+        let arguments = ["demo", "--listen", "127.0.0.1:0"];
+        Program::start_command(pushback(&arguments).env("TMPDIR", temporary))
     }
 
     /// Starts it, and waits until it answers.
     pub fn start(arguments: &[&str]) -> Program {
-        let mut child = pushback(arguments)
+        Program::start_command(&mut pushback(arguments))
+    }
+
+    fn start_command(command: &mut Command) -> Program {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -103,7 +108,7 @@ impl Program {
         // From now on nobody listens, but the pipes must not fill up.
         std::thread::spawn(move || heard.into_iter().for_each(drop));
         let base =
-            base.unwrap_or_else(|| panic!("pushback {arguments:?} did not say where it listens:\n{}", said.join("\n")));
+            base.unwrap_or_else(|| panic!("{command:?} did not say where it listens:\n{}", said.join("\n")));
         Program { base, link, child }
     }
 
