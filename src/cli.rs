@@ -13,8 +13,8 @@ use crate::{
         self,
         administer::{self, NewPerson},
         export_history, import_history,
+        replay_history::replay_history,
     },
-    judge,
     ledger::Verifier,
     serve::{Application, first_link},
     store::{Actor, Store},
@@ -24,7 +24,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -238,17 +238,25 @@ fn open(file: &PathBuf) -> Result<Box<dyn Read>, Failure> {
     }
     match File::open(file) {
         Ok(file) => Ok(Box::new(file)),
-        Err(error) => Err(Failure(format!("{} cannot be read: {error}", file.display()))),
+        Err(error) => Err(unreadable(file, &error)),
     }
 }
 
+fn unreadable(file: &Path, error: &io::Error) -> Failure {
+    Failure(format!("{} cannot be read: {error}", file.display()))
+}
+
 fn history(file: &PathBuf) -> Result<Vec<Record>, Failure> {
-    import_history::read_history(BufReader::new(open(file)?)).map_err(|error| match error {
+    import_history::read_history(BufReader::new(open(file)?)).map_err(|error| not_taken(file, error))
+}
+
+fn not_taken(file: &Path, error: flows::Error) -> Failure {
+    match error {
         flows::Error::Refused(reasons) => {
             Failure(format!("{} was not taken:\n  {}", file.display(), reasons.join("\n  ")))
         }
         other => Failure(other.to_string()),
-    })
+    }
 }
 
 fn import(settings: &Settings, file: &PathBuf) -> Result<(), Failure> {
@@ -271,7 +279,15 @@ fn export(settings: &Settings, output: Option<PathBuf>) -> Result<(), Failure> {
 }
 
 fn replay(file: &PathBuf, format: Format) -> Result<(), Failure> {
-    let findings = judge::replay(history(file)?);
+    let judged = if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes)?;
+        replay_history(io::Cursor::new(bytes))
+    } else {
+        let source = File::open(file).map_err(|error| unreadable(file, &error))?;
+        replay_history(source)
+    };
+    let findings = judged.map_err(|error| not_taken(file, error))?;
     let text = match format {
         Format::Json => serde_json::to_string_pretty(&findings)?,
         Format::Text => crate::outbound::text::findings(&findings),

@@ -10,7 +10,7 @@ use pushback::{
         finding::{Continuation, Decision, Regression},
         time,
     },
-    judge::{Judge, Said, Settings},
+    judge::{Guard, Judge, Said, Settings},
 };
 use std::time::Instant;
 
@@ -65,7 +65,7 @@ fn hear(account: &mut Account, judge: &mut Judge, truth: &Truth, before: Micros,
     }
     for push in &truth.pushes {
         let told = account.stops.iter().any(|it| it.0 == *push);
-        let answer = if told { None } else { judge.gate(push, time::from_micros(now)) };
+        let answer = if told { None } else { judge.gate(push, time::from_micros(now), &Guard::default()) };
         if answer.is_some_and(|it| it.decision == Decision::Stop) {
             account.stops.push((push.clone(), now));
         }

@@ -8,7 +8,7 @@ use crate::{
         push::PushState,
         time,
     },
-    judge::Judge,
+    judge::{Guard, Judge},
     secret,
     store::{
         Actor, Store,
@@ -21,7 +21,7 @@ use serde_json::json;
 /// The gate's answer now, without writing anything down.
 pub fn answer(judge: &Judge, push: &Push, holds: &[Hold], now: Time) -> GateAnswer {
     let id = &push.started.push;
-    let mut answer = judge.gate(id, now).unwrap_or_else(|| GateAnswer {
+    let mut answer = judge.gate(id, now, &Guard::default()).unwrap_or_else(|| GateAnswer {
         push: id.clone(),
         at: now,
         decision: Decision::Hold,

@@ -8,6 +8,7 @@ use crate::{
     domain::{Record, Time, crash::ReportKind},
     store::{Actor, Store, Tx, changes::Kept},
 };
+use sha2::{Digest, Sha256};
 use std::{
     collections::{HashMap, HashSet},
     io::BufRead,
@@ -116,17 +117,24 @@ fn first_use<'a>(
 
 /// The same id twice in one file is a repeat only with the same content.
 fn check_ids(records: &[Record]) -> Result<(), Error> {
-    let mut seen: HashMap<(&str, &str), [u8; 32]> = HashMap::new();
-    for record in records {
-        if let Some(id) = record.id() {
-            let hash = record.content_hash();
-            if *seen.entry((record.type_word(), id)).or_insert(hash) != hash {
-                return Err(Error::refused(format!(
-                    "{} “{id}” stands twice in this file with different content. Ids are unique; nothing was kept.",
-                    record.type_word()
-                )));
-            }
-        }
+    let mut ids = HashMap::new();
+    records.iter().try_for_each(|record| check_id(&mut ids, record))
+}
+
+/// Ids with their types, and what stood under them, both as the first half of a SHA-256.
+pub(super) type Ids = HashMap<[u8; 16], [u8; 16]>;
+
+/// Notes the id of a record; refused where it stands there already with other content.
+pub(super) fn check_id(ids: &mut Ids, record: &Record) -> Result<(), Error> {
+    let Some(id) = record.id() else { return Ok(()) };
+    let half = |hash: &[u8]| std::array::from_fn(|at| hash[at]);
+    let name = half(&Sha256::digest(format!("{} {id}", record.type_word())));
+    let content = half(&record.content_hash());
+    if *ids.entry(name).or_insert(content) != content {
+        return Err(Error::refused(format!(
+            "{} “{id}” stands twice in this file with different content. Ids are unique; nothing was kept.",
+            record.type_word()
+        )));
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod list_findings;
 pub mod mind_risk;
 pub mod postmortem_facts;
 pub mod record_change;
+pub mod replay_history;
 pub mod sign_in;
 pub mod take_telemetry;
 

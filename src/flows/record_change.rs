@@ -24,6 +24,15 @@ pub fn record_change(store: &Store, by: &Actor, record: &Record, now: Time) -> R
     })
 }
 
+/// Keeps the beginning of a push and its first step together: both, or neither. New where either is.
+pub fn begin_push(store: &Store, by: &Actor, begun: &Record, first: &Record, now: Time) -> Result<Kept, Error> {
+    store.keep(|tx| {
+        let begun = keep_change(tx, by, begun, now)?;
+        let first = keep_change(tx, by, first, now)?;
+        Ok(if first == Kept::New { first } else { begun })
+    })
+}
+
 /// Keeps one change inside a transaction that is already open, with its ledger entry.
 pub fn keep_change(tx: &mut Tx<'_>, by: &Actor, record: &Record, now: Time) -> Result<Kept, Error> {
     let (kind, subject, kept) = match record {

@@ -6,7 +6,7 @@ use super::{
     frame::Frame,
     site::Site,
 };
-use crate::domain::push::PushStarted;
+use crate::domain::{push::PushStarted, step::Action};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long after its last step a push or flag change is still a candidate.
@@ -195,6 +195,44 @@ impl Changes {
         ends.map_or(latest, |ends| ends.min(latest))
     }
 
+    /// The other pushes of the same service and environment.
+    fn siblings(&self, number: usize) -> impl Iterator<Item = &Push> {
+        let begun = self.pushes[number].begun.as_ref();
+        let same = move |it: &&Push| {
+            let (one, other) = (begun, it.begun.as_ref());
+            one.zip(other).is_some_and(|(one, it)| one.service == it.service && one.environment == it.environment)
+        };
+        let all = begun.into_iter().flat_map(|begun| self.of(&begun.service));
+        all.filter_map(move |change| match change {
+            Change::Push(other) if other != number => Some(&self.pushes[other]),
+            Change::Push(_) | Change::Flag(_) => None,
+        })
+        .filter(same)
+    }
+
+    /// How long a stage of this service's other pushes lasted: the median between one advance and the next.
+    pub(crate) fn usual_pace(&self, number: usize) -> Option<Micros> {
+        let mut gaps = Vec::new();
+        for push in self.siblings(number) {
+            let advanced: Vec<Micros> =
+                push.steps.iter().filter(|step| step.action == Action::Advance).map(|step| step.at).collect();
+            gaps.extend(advanced.windows(2).map(|pair| pair[1] - pair[0]));
+        }
+        median(gaps)
+    }
+
+    /// How long taking back lasted in this service's other pushes: the median from the step to the last that was heard of the
+    /// release. None where nothing of the kind was measured.
+    pub(crate) fn usual_way_back(&self, site: &Site, number: usize) -> Option<Micros> {
+        let lasted = |push: &Push| {
+            let back = push.taken_back()?;
+            let release = site.releases.find(&push.begun.as_ref()?.release)?;
+            let gone = site.lives.get(release)?.1;
+            (gone > back && gone - back < 12 * HOUR).then(|| gone - back)
+        };
+        median(self.siblings(number).filter_map(lasted).collect())
+    }
+
     /// How far a change reached each cell in each block, 0 to 1, by block and cell.
     pub(crate) fn doses(&self, candidate: &Candidate, site: &Site, frame: &Frame) -> Vec<f64> {
         let mut doses = Vec::with_capacity(frame.blocks.len() * frame.cells);
@@ -219,4 +257,9 @@ impl Changes {
         }
         doses
     }
+}
+
+fn median(mut values: Vec<Micros>) -> Option<Micros> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
 }

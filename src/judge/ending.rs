@@ -2,8 +2,9 @@
 
 use super::{
     HOUR, MINUTE, Micros,
-    attribution::{Attribution, Explanation, Shape},
+    attribution::{Attribution, Explanation},
     candidate::{Change, Changes},
+    shape::Shape,
     site::{Basis, Site},
     stats::{ln_recovery, poisson_tail},
 };
@@ -29,7 +30,10 @@ pub(crate) struct Inquest<'a> {
 /// Sums over a stretch of blocks.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
+    /// Episodes.
     count: f64,
+    /// Reports of them.
+    reports: f64,
     expected: f64,
     /// Expected if the harm went on as it was.
     elevated: f64,
@@ -71,13 +75,17 @@ impl Inquest<'_> {
                 let own = begun.service == self.site.service && begun.environment == self.site.environment;
                 let release = self.site.releases.find(&begun.release).filter(|_| own);
                 let measured = release.filter(|_| self.site.basis() != Basis::Shares);
+                let back = push.steps.last().filter(|step| step.share <= 0.0).map(|step| step.at);
                 let gone = match measured {
                     Some(release) => {
                         let last = self.site.lives.get(release)?.1;
                         let heard = self.site.frontier.unwrap_or(self.until).min(self.until);
-                        Some(last).filter(|last| heard - last >= QUIET / 2)?
+                        // News of it may have been missing before it was taken back.
+                        let last = back.map_or(last, |back| last.max(back));
+                        let silent = heard - last >= QUIET / 2;
+                        Some(last).filter(|last| silent && (back.is_some() || self.are_replaced(*last)))?
                     }
-                    None => push.steps.last().filter(|step| step.share <= 0.0)?.at,
+                    None => back?,
                 };
                 let newer = release.is_some_and(|release| self.newer_runs(release));
                 (gone, if newer { Ending::Fixed } else { Ending::RolledBack })
@@ -139,7 +147,8 @@ impl Inquest<'_> {
             if sums.elevated < 3.0 || ratio < 1.3 {
                 continue;
             }
-            let evidence = ln_recovery(sums.count, sums.elevated, ratio);
+            // Every report counts against an ending: hosts that crash again and again have not recovered.
+            let evidence = ln_recovery(sums.reports, sums.elevated, ratio);
             if evidence >= 1000_f64.ln() && best.is_none_or(|best| evidence > best.0) {
                 best = Some((evidence, *start));
             }
@@ -191,7 +200,41 @@ impl Inquest<'_> {
         // Somebody else must have been heard of since: silence of everybody is a gap, not an ending.
         let heard = self.site.frontier.unwrap_or(self.until);
         let gone = self.until - at >= patience && heard - at >= QUIET / 2 && at > self.onset;
-        gone.then_some((at, Ending::VictimsGone))
+        (gone && self.are_replaced(at)).then_some((at, Ending::VictimsGone))
+    }
+
+    /// Whether victims that are no longer heard of since an instant are really gone: no push means them to run any more, or others
+    /// fill their place. Otherwise only the news of them is missing.
+    fn are_replaced(&self, at: Micros) -> bool {
+        const NEARLY_NONE: f64 = 0.02;
+        const FILLED: f64 = 0.97;
+        let pushes = self.changes.pushes_of(&self.site.service, &self.site.environment);
+        let mut meant: Vec<(usize, f64)> = Vec::new();
+        for push in &pushes {
+            let Some(begun) = &push.begun else { continue };
+            let share = push.share(self.until);
+            let previous = begun.previous.as_deref().and_then(|name| self.site.releases.find(name));
+            if meant.is_empty() {
+                meant.extend(previous.map(|release| (release, 1.0)));
+            }
+            meant.iter_mut().for_each(|part| part.1 *= 1.0 - share);
+            meant.extend(self.site.releases.find(&begun.release).map(|release| (release, share)));
+        }
+        let still =
+            |release: &u16| meant.iter().filter(|part| part.0 == usize::from(*release)).map(|part| part.1).sum::<f64>();
+        if self.victims.iter().map(still).sum::<f64>() <= NEARLY_NONE {
+            return true;
+        }
+        let frame = &self.it.frame;
+        let by_hour = |block: usize| {
+            let (start, end) = frame.blocks[block];
+            frame.ran[block * frame.width()..(block + 1) * frame.width()].iter().sum::<f64>()
+                / (end - start).max(1) as f64
+        };
+        let (Some(before), Some(after)) = (frame.block_of(at - HOUR), frame.blocks.len().checked_sub(2)) else {
+            return false;
+        };
+        !self.victims_are_the_culprit() && by_hour(after) >= FILLED * by_hour(before)
     }
 
     /// Crashes since an instant, of some releases or all, with what was expected, and would be if harm went on.
@@ -211,8 +254,10 @@ impl Inquest<'_> {
                     sums.elevated += (self.it.expected[at] + harm[at]) * part;
                     if *start >= since {
                         sums.count += self.it.counts[at];
+                        sums.reports += self.it.reports[at];
                     } else {
-                        sums.count += self.after(block, place, since);
+                        sums.count += self.after(block, place, since).min(self.it.counts[at]);
+                        sums.reports += self.after(block, place, since).min(self.it.reports[at]);
                     }
                 }
             }
@@ -220,15 +265,14 @@ impl Inquest<'_> {
         sums
     }
 
-    /// Crashes of one population in the block that `since` falls into, after it.
+    /// Reports of one population in the block that `since` falls into, after it.
     fn after(&self, block: usize, place: usize, since: Micros) -> f64 {
         let (release, cell) = self.it.frame.population(place);
         let (from, to) = self.it.frame.blocks[block];
         let of = |it: &&super::site::Event| {
-            it.counts && it.at >= since.max(from) && it.at < to && it.release == release && usize::from(it.cell) == cell
+            it.at >= since.max(from) && it.at < to && it.release == release && usize::from(it.cell) == cell
         };
-        let found = self.it.frame.events(self.site, |_| true).filter(of).count() as f64;
-        found.min(self.it.counts[block * self.it.frame.width() + place])
+        self.it.frame.events(self.site, |_| true).filter(of).count() as f64
     }
 
     /// The harm that would go on: where the change is, or, once it is gone or there was none, as it last was.

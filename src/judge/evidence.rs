@@ -119,8 +119,24 @@ pub struct Paths {
     pub rolling_back: PathCost,
     /// Turning it off by flag, where it can be.
     pub flag_off: Option<PathCost>,
+    /// Whether harm is expected to end where it is taken back.
+    pub way_back: WayBack,
+    /// The share from which on going on costs no more than taking it back, 0 to 1; none where there is none.
+    pub no_return: Option<f64>,
     /// What was assumed, in sentences.
     pub assumptions: Vec<String>,
+}
+
+/// What taking a change back would do to its harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayBack {
+    /// It ends the harm.
+    Ends,
+    /// Harm may outlive the change; nothing that was seen tells the two apart.
+    NotKnown,
+    /// Harm most probably outlives the change: what comes back meets what was left behind.
+    NotSafe,
 }
 
 /// Expected further harm on one path.

@@ -1,7 +1,7 @@
 //! A stretch of a service's time cut into blocks: exposure by release and cell, crashes, and what was expected of them.
 
 use super::{
-    HOUR, Micros,
+    HOUR, MINUTE, Micros,
     change::Push,
     site::{BUCKET, Basis, Event, NOBODY, Site},
 };
@@ -175,13 +175,88 @@ pub(crate) fn exposure_of(site: &Site, pushes: &[&Push], index: i64, until: Micr
         let covered = (frontier.min(start + BUCKET) - start).max(1) as f64;
         let part = (elapsed / covered).min(if elapsed < covered { 1.0 } else { BUCKET as f64 });
         let Some(ran) = measured(index) else { return Vec::new() };
-        return ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran) * part)).collect();
+        let mut parts: Vec<(u16, u16, f64)> =
+            ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran) * part)).collect();
+        add_unheard(site, pushes, index, &mut parts);
+        return parts;
     }
     // Nothing was reported for this time: the last that was is taken to go on.
     let last = (frontier - 1).div_euclid(BUCKET);
     let covered = (frontier - last * BUCKET).max(1) as f64;
     let Some(ran) = measured(last) else { return Vec::new() };
-    ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran) * elapsed / covered)).collect()
+    let mut parts: Vec<(u16, u16, f64)> =
+        ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran) * elapsed / covered)).collect();
+    move_on(site, pushes, last * BUCKET, start + elapsed as Micros / 2, &mut parts);
+    parts
+}
+
+/// Moves a mix that was measured at `from` on to `until` as the steps in between meant it: what a push gained is taken from the others.
+fn move_on(site: &Site, pushes: &[&Push], from: Micros, until: Micros, parts: &mut Vec<(u16, u16, f64)>) {
+    for push in pushes {
+        let moved = push.last_moved().is_some_and(|moved| moved > from - 20 * MINUTE);
+        let Some(release) = push.begun.as_ref().and_then(|begun| site.releases.find(&begun.release)) else { continue };
+        if !moved {
+            continue;
+        }
+        for cell in 0..site.cells.len() {
+            let meant = push.share_in(site.cells.name(cell), until);
+            let here = |it: &&(u16, u16, f64)| usize::from(it.1) == cell;
+            let all: f64 = parts.iter().filter(here).map(|it| it.2).sum();
+            let own: f64 = parts.iter().filter(here).filter(|it| usize::from(it.0) == release).map(|it| it.2).sum();
+            let more = meant * all - own;
+            if more <= 0.0 || all - own <= 0.0 {
+                continue;
+            }
+            let left = 1.0 - more / (all - own);
+            for part in parts.iter_mut().filter(|it| usize::from(it.1) == cell && usize::from(it.0) != release) {
+                part.2 *= left;
+            }
+            match parts.iter_mut().find(|it| usize::from(it.0) == release && usize::from(it.1) == cell) {
+                Some(it) => it.2 += more,
+                None => parts.push((release as u16, cell as u16, more)),
+            }
+        }
+    }
+}
+
+/// What a release must have run that was heard of before, is not heard of now, and crashes all the same: by the share that its push
+/// meant it to have, beside what was heard of the others.
+fn add_unheard(site: &Site, pushes: &[&Push], index: i64, parts: &mut Vec<(u16, u16, f64)>) {
+    /// Measured against intended: less than this is not a slow rollout but a gap.
+    const HEARD: f64 = 0.35;
+    /// How long after a step a release may still be on its way.
+    const UNDER_WAY: Micros = 20 * MINUTE;
+    let start = index * BUCKET;
+    for push in pushes {
+        let Some(release) = push.begun.as_ref().and_then(|begun| site.releases.find(&begun.release)) else { continue };
+        let before = site.lives.get(release).is_some_and(|life| life.0 < start - UNDER_WAY);
+        let share = push.share(start).min(push.share(start - UNDER_WAY));
+        if !before || !(0.005..0.99).contains(&share) || push.taken_back().is_some_and(|back| back <= start) {
+            continue;
+        }
+        let all: f64 = parts.iter().map(|it| it.2).sum();
+        let own: f64 = parts.iter().filter(|it| usize::from(it.0) == release).map(|it| it.2).sum();
+        let crashes = || {
+            let near = site.buckets.range(index - 6..=index + 6);
+            near.flat_map(|(_, bucket)| &bucket.events).any(|event| usize::from(event.release) == release)
+        };
+        if all <= 0.0 || own >= HEARD * share * all || !crashes() {
+            continue;
+        }
+        for cell in 0..site.cells.len() {
+            let others: f64 = parts
+                .iter()
+                .filter(|it| usize::from(it.1) == cell && usize::from(it.0) != release)
+                .map(|it| it.2)
+                .sum();
+            let meant = push.share_in(site.cells.name(cell), start).clamp(0.0, 0.99);
+            let missing = others * meant / (1.0 - meant);
+            match parts.iter_mut().find(|it| usize::from(it.0) == release && usize::from(it.1) == cell) {
+                Some(it) => it.2 = it.2.max(missing),
+                None => parts.push((release as u16, cell as u16, missing)),
+            }
+        }
+    }
 }
 
 /// The fleet as the pushes meant it to be: each push takes its share from what ran before it.

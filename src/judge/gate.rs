@@ -5,7 +5,8 @@ use super::{
     candidate::Change,
     change::Push,
     frame::Frame,
-    site::{BUCKET, Basis},
+    review::LIKELY,
+    site::{BUCKET, Basis, NOBODY},
     watch::has_past,
 };
 use crate::domain::{
@@ -16,9 +17,24 @@ use crate::domain::{
 /// How probable harm that is worse than what is to be ruled out may remain: one in ten.
 const DOUBT: f64 = 10.0;
 
+/// What must be ruled out before a gate says go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guard {
+    /// The ratio of rates, for every population that the push may harm.
+    pub rule_out: f64,
+    /// Whether "it cannot be told yet" is good enough.
+    pub accept_unknown: bool,
+}
+
+impl Default for Guard {
+    fn default() -> Guard {
+        Guard { rule_out: 5.0, accept_unknown: false }
+    }
+}
+
 impl Judge {
     /// The answer to a push at `now`.
-    pub(crate) fn answer(&self, number: usize, now: Micros) -> Option<GateAnswer> {
+    pub(crate) fn answer(&self, number: usize, now: Micros, guard: &Guard) -> Option<GateAnswer> {
         let push = &self.changes.pushes[number];
         let begun = push.begun.as_ref()?;
         let mut stops = Vec::new();
@@ -27,7 +43,10 @@ impl Judge {
         for case in &self.cases {
             let site = &self.rooms[case.room].site;
             if case.number > 0 && case.withdrawn.is_none() && case.blamed() == Some(Change::Push(number)) {
+                let sure = case.suspects.first().is_some_and(|it| it.probability >= LIKELY);
                 match case.ended.map(|ended| ended.1) {
+                    // Blamed, but not by far: that is a reason to wait, not yet one to stop.
+                    None if !sure => holds.push(case.id()),
                     None | Some(Ending::RolledBack | Ending::Stopped | Ending::VictimsGone) => stops.push(case.id()),
                     Some(Ending::FlagReverted | Ending::Fixed | Ending::Subsided) => {}
                 }
@@ -44,7 +63,7 @@ impl Judge {
             }
         }
         if let Some(room) = self.places.get(&(begun.service.clone(), begun.environment.clone())) {
-            holds.extend(self.unmet(push, &self.rooms[*room], now));
+            holds.extend(self.unmet(push, &self.rooms[*room], now, guard));
         }
         if begun.rollback {
             // Going back is not to be held up by what is not yet known.
@@ -60,7 +79,7 @@ impl Judge {
     }
 
     /// What is not yet known of a push that already reaches somebody, in sentences.
-    fn unmet(&self, push: &Push, room: &Room, now: Micros) -> Vec<String> {
+    fn unmet(&self, push: &Push, room: &Room, now: Micros, guard: &Guard) -> Vec<String> {
         let site = &room.site;
         let mut unmet = Vec::new();
         if room.watch.together >= self.settings.hold {
@@ -81,29 +100,17 @@ impl Judge {
             return unmet;
         }
         let Some(release) = site.releases.find(&begun.release) else { return unmet };
-        let pushes = self.changes.pushes_of(&site.service, &site.environment);
         let until = site.known_until(now);
         let from = first.max(until - 48 * HOUR);
-        if until <= from {
+        if until <= from || guard.accept_unknown {
             return unmet;
         }
-        let mut frame = Frame::new(site, &pushes, from, until, ((until - from) / BUCKET + 2).clamp(1, 600) as usize);
-        let counts = frame.counts(site, |event| event.counts && event.at >= from);
-        let expected = room.normal.expected(&frame, &|_| true);
-        let theta = self.settings.rule_out;
-        let (mut ran, mut usual, mut found) = (0.0, 0.0, 0.0);
-        for at in 0..counts.len() {
-            if usize::from(frame.population(at % frame.width()).0) == release {
-                ran += frame.ran[at];
-                usual += expected[at];
-                found += counts[at];
-            }
-        }
-        // The reverse test: how much better "as usual" explains the release than harm of this size does.
-        let safety = (theta - 1.0) * usual - found * theta.ln();
-        if safety < DOUBT.ln() {
+        let theta = guard.rule_out.max(1.1);
+        let mut guarded = Guarded::of(self, room, from, until, release as u16);
+        guarded.theta = theta;
+        if guarded.is_unsafe(&guarded.own) {
             let rate = room.normal.rate().max(1e-12);
-            let needed = (DOUBT.ln() + found * theta.ln()) / (theta - 1.0) / rate;
+            let needed = guarded.needed(&guarded.own) / rate;
             let unit = match site.basis() {
                 Basis::Instances => "instance-hours",
                 Basis::Sessions => "thousand sessions",
@@ -111,12 +118,102 @@ impl Judge {
             };
             unmet.push(format!(
                 "{} {unit} of {} so far; {} are needed to rule out {theta:.0} times its usual crashes.",
-                figure(ran),
+                figure(guarded.own.ran),
                 begun.release,
-                figure(needed.max(ran))
+                figure(needed.max(guarded.own.ran))
             ));
         }
+        if guarded.is_unsafe(&guarded.beside) {
+            unmet.push(guarded.says(&format!("the releases beside {}", begun.release), &guarded.beside));
+        }
+        if guarded.is_unsafe(&guarded.all) {
+            unmet.push(guarded.says(&format!("all of {}", site.service), &guarded.all));
+        }
+        for service in self.changes.around(&site.service).into_iter().filter(|it| *it != site.service) {
+            let Some(room) = self.places.get(&(service.clone(), site.environment.clone())).map(|it| &self.rooms[*it])
+            else {
+                continue;
+            };
+            if !has_past(&room.normal, &self.settings) {
+                continue;
+            }
+            let (until, none) = (room.site.known_until(now), NOBODY);
+            if until > from {
+                let it = Guarded { theta, ..Guarded::of(self, room, from, until, none) };
+                if it.is_unsafe(&it.all) {
+                    unmet.push(it.says(&format!("{service}, which {} talks to", site.service), &it.all));
+                }
+            }
+        }
         unmet
+    }
+}
+
+/// Crashes of one population since a push first exposed anybody, with what it ran and what was to be expected.
+#[derive(Debug, Clone, Copy, Default)]
+struct Population {
+    ran: f64,
+    expected: f64,
+    found: f64,
+}
+
+/// The populations that a push may harm.
+struct Guarded {
+    /// The pushed release.
+    own: Population,
+    /// The others, in cells in which it runs.
+    beside: Population,
+    /// Everybody.
+    all: Population,
+    /// The ratio of rates to be ruled out.
+    theta: f64,
+}
+
+impl Guarded {
+    fn of(judge: &Judge, room: &Room, from: Micros, until: Micros, release: u16) -> Guarded {
+        let site = &room.site;
+        let pushes = judge.changes.pushes_of(&site.service, &site.environment);
+        let mut frame = Frame::new(site, &pushes, from, until, ((until - from) / BUCKET + 2).clamp(1, 600) as usize);
+        let counts = frame.counts(site, |event| event.counts && event.at >= from);
+        let expected = room.normal.expected(&frame, &|_| true);
+        let nothing = Population::default();
+        let mut guarded = Guarded { own: nothing, beside: nothing, all: nothing, theta: 1.1 };
+        for at in 0..counts.len() {
+            let (block, place) = (at / frame.width(), at % frame.width());
+            let (other, cell) = frame.population(place);
+            let add = |to: &mut Population| {
+                to.ran += frame.ran[at];
+                to.expected += expected[at];
+                to.found += counts[at];
+            };
+            add(&mut guarded.all);
+            if other == release {
+                add(&mut guarded.own);
+            } else if frame.share(block, release, cell) > 0.0 {
+                add(&mut guarded.beside);
+            }
+        }
+        guarded
+    }
+
+    /// The reverse test: whether harm of this size still explains the population nearly as well as "as usual" does.
+    fn is_unsafe(&self, it: &Population) -> bool {
+        (self.theta - 1.0) * it.expected - it.found * self.theta.ln() < DOUBT.ln()
+    }
+
+    /// How many crashes would have to be expected for it to be ruled out, with those that were found.
+    fn needed(&self, it: &Population) -> f64 {
+        (DOUBT.ln() + it.found * self.theta.ln()) / (self.theta - 1.0)
+    }
+
+    fn says(&self, whose: &str, it: &Population) -> String {
+        format!(
+            "Of {whose}, {} crashes were to be expected so far, {:.0} came; {} expected ones are needed to rule out {:.0} times as many.",
+            figure(it.expected),
+            it.found,
+            figure(self.needed(it)),
+            self.theta
+        )
     }
 }
 

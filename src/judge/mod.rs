@@ -10,22 +10,33 @@ mod candidate;
 mod case;
 mod change;
 mod cost;
+mod drift;
 mod ending;
 mod evidence;
 mod frame;
 mod gate;
+mod harmless;
 mod normal;
 mod onset;
 mod paths;
+mod power;
+mod proposals;
 mod report;
 mod review;
+mod rhythm;
+mod shape;
 mod site;
+mod spells;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod weighing;
 
-pub use evidence::{Baseline, CellEvidence, Evidence, Fit, PathCost, Paths, Said};
+pub use gate::Guard;
+pub use power::StepPower;
+
+pub use evidence::{Baseline, CellEvidence, Evidence, Fit, PathCost, Paths, Said, WayBack};
 
 use crate::domain::{
     Record,
@@ -59,13 +70,11 @@ pub struct Settings {
     pub patience: i64,
     /// The past that is needed before it is held against the present, microseconds.
     pub least_past: i64,
-    /// The ratio of rates that a gate wants ruled out before it says go.
-    pub rule_out: f64,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { alarm: 200.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR, rule_out: 5.0 }
+        Settings { alarm: 100.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR }
     }
 }
 
@@ -101,15 +110,37 @@ pub struct Judge {
 /// Judges a whole history: sorts it by arrival, feeds it, and lets time pass to the minute after the last arrival.
 pub fn replay(mut records: Vec<Record>) -> Findings {
     Record::sort_by_arrival(&mut records);
-    let mut judge = Judge::new(Settings::default());
-    for record in &records {
-        judge.observe(record);
-        judge.said.clear();
+    let mut replay = Replay::default();
+    records.iter().for_each(|record| replay.feed(record));
+    replay.finish()
+}
+
+/// A history being judged record by record, in order of arrival: what is said meanwhile is only kept as findings.
+#[derive(Debug, Default)]
+pub struct Replay {
+    judge: Judge,
+}
+
+impl Replay {
+    /// Takes the next record in.
+    pub fn feed(&mut self, record: &Record) {
+        self.judge.observe(record);
+        self.judge.said.clear();
     }
-    if let Some(last) = records.last() {
-        judge.pass(time::from_micros(next_minute(time::micros(last.received_at()))));
+
+    /// Lets time pass to the minute after the last arrival, and tells everything that was found.
+    pub fn finish(mut self) -> Findings {
+        if self.judge.now > Micros::MIN {
+            self.judge.close(next_minute(self.judge.now));
+        }
+        self.judge.findings()
     }
-    judge.findings()
+}
+
+impl Default for Judge {
+    fn default() -> Judge {
+        Judge::new(Settings::default())
+    }
 }
 
 fn next_minute(at: Micros) -> Micros {
@@ -239,9 +270,9 @@ impl Judge {
     }
 
     /// What a push that asks now may do; none where no such push has begun.
-    pub fn gate(&self, push: &str, now: Time) -> Option<GateAnswer> {
+    pub fn gate(&self, push: &str, now: Time, guard: &Guard) -> Option<GateAnswer> {
         let number = self.changes.find_push(push)?;
-        self.answer(number, time::micros(now))
+        self.answer(number, time::micros(now), guard)
     }
 
     /// The evidence behind a regression, by its key.
@@ -290,7 +321,8 @@ impl Judge {
             self.judge_around(&begun.service, &begun.environment);
         }
         let moves_on = matches!(line.action, Action::Advance | Action::Resume | Action::Complete);
-        let answer = if moves_on { self.answer(number, self.now.max(time::micros(line.at))) } else { None };
+        let answer =
+            if moves_on { self.answer(number, self.now.max(time::micros(line.at)), &Guard::default()) } else { None };
         if !self.changes.pushes[number].step(line) {
             return;
         }

@@ -4,6 +4,7 @@ use super::{
     HOUR, Micros,
     change::Push,
     frame::{Frame, exposure_of},
+    rhythm::Rhythm,
     site::{BUCKET, NOBODY, Site},
 };
 
@@ -19,14 +20,15 @@ pub(crate) struct Normal {
     folded: (usize, usize),
     exposure: f64,
     of_release: Vec<f64>,
+    /// The same weighed by the rhythm of its hours: what rates are rates of.
+    loaded: f64,
+    loaded_of_release: Vec<f64>,
     of_cell: Vec<(f64, f64)>,
-    of_hour: Vec<(f64, f64)>,
+    rhythm: Rhythm,
     counts: Vec<Past>,
     all: f64,
     /// Reports, of which an episode may have several.
     reports: f64,
-    sessions: f64,
-    hours: f64,
 }
 
 /// One signature's past.
@@ -48,7 +50,6 @@ impl Normal {
         let first = self.first.filter(|own| first.is_some_and(|first| first > *own)).or(first);
         if until < self.anchor || shape != self.folded || disturbed || first != self.first {
             *self = Normal { folded: shape, first, anchor: first.unwrap_or(until), ..Normal::default() };
-            self.of_hour = vec![(0.0, 0.0); 24];
         }
         if first.is_none() {
             return;
@@ -60,6 +61,7 @@ impl Normal {
             self.fold(site, pushes, self.anchor);
             self.anchor += 1;
         }
+        (self.loaded, self.loaded_of_release) = self.rhythm.settle(site.releases.len());
     }
 
     fn fold(&mut self, site: &Site, pushes: &[&Push], index: i64) {
@@ -67,20 +69,17 @@ impl Normal {
         if site.is_clouded(start) {
             return;
         }
-        let hour = start.div_euclid(HOUR).rem_euclid(24) as usize;
+        let bucket = site.buckets.get(&index);
+        for ran in bucket.iter().flat_map(|bucket| &bucket.ran).filter(|ran| ran.sessions > 0.0 && ran.hours > 0.0) {
+            self.rhythm.carried(start, f64::from(ran.sessions), f64::from(ran.hours));
+        }
         for (release, cell, amount) in exposure_of(site, pushes, index, start + BUCKET) {
             self.exposure += amount;
             self.of_release[usize::from(release)] += amount;
             self.of_cell[usize::from(cell)].1 += amount;
-            self.of_hour[hour].1 += amount;
+            self.rhythm.ran(start, release, amount);
         }
-        let Some(bucket) = site.buckets.get(&index) else { return };
-        for ran in &bucket.ran {
-            if ran.sessions > 0.0 && ran.hours > 0.0 {
-                self.sessions += f64::from(ran.sessions);
-                self.hours += f64::from(ran.hours);
-            }
-        }
+        let Some(bucket) = bucket else { return };
         for event in &bucket.events {
             if site.is_explained(event.signature, event.at) {
                 continue;
@@ -92,6 +91,7 @@ impl Normal {
             }
             past.count += 1.0;
             self.all += 1.0;
+            self.rhythm.crashed(start, event.signature);
             if event.release != NOBODY {
                 match past.by_release.iter_mut().find(|it| it.0 == event.release) {
                     Some(it) => it.1 += 1.0,
@@ -99,7 +99,6 @@ impl Normal {
                 }
             }
             self.of_cell[usize::from(event.cell)].0 += 1.0;
-            self.of_hour[hour].0 += 1.0;
         }
     }
 
@@ -131,12 +130,31 @@ impl Normal {
 
     /// Crashes by exposure, all signatures and releases.
     pub(crate) fn rate(&self) -> f64 {
-        if self.exposure > 0.0 { (self.all + 0.5) / self.exposure } else { 0.0 }
+        if self.loaded > 0.0 { (self.all + 0.5) / self.loaded } else { 0.0 }
+    }
+
+    /// How wrong an expectation of these signatures may be for hours around an instant: the standard deviation of its logarithm.
+    pub(crate) fn doubt(&self, wanted: &dyn Fn(u32) -> bool, at: Micros) -> f64 {
+        let rate = if self.loaded > 0.0 { self.count(wanted) / self.loaded } else { 0.0 };
+        self.rhythm.doubt(rate, wanted, at)
     }
 
     /// Whether a signature was ever seen.
     pub(crate) fn knows(&self, signature: u32) -> bool {
         self.counts.get(signature as usize).is_some_and(|past| past.count > 0.0)
+    }
+
+    /// The signatures that crashed most in the past, at most so many.
+    pub(crate) fn most_frequent(&self, at_most: usize) -> Vec<u32> {
+        let mut all: Vec<(f64, u32)> = self
+            .counts
+            .iter()
+            .enumerate()
+            .filter(|it| it.1.count > 0.0)
+            .map(|(n, past)| (past.count, n as u32))
+            .collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        all.into_iter().take(at_most).map(|it| it.1).collect()
     }
 
     /// Reports for each episode of the past.
@@ -148,42 +166,31 @@ impl Normal {
     ///
     /// A set that was never seen is expected half a crash in the whole past, or one in a hundred of all crashes.
     pub(crate) fn rate_of(&self, release: u16, wanted: &dyn Fn(u32) -> bool) -> f64 {
-        if self.exposure <= 0.0 {
+        if self.loaded <= 0.0 {
             return 0.0;
         }
         let count = self.count(wanted);
         let service =
-            if count > 0.0 { (count + 0.5) / self.exposure } else { (0.5 / self.exposure).max(0.01 * self.rate()) };
-        let own = self.exposure_of(release);
+            if count > 0.0 { (count + 0.5) / self.loaded } else { (0.5 / self.loaded).max(0.01 * self.rate()) };
+        let own = self.loaded_of_release.get(usize::from(release)).copied().unwrap_or(0.0);
         (self.count_of(release, wanted) + 2.0) / (own + 2.0 / service)
     }
 
     /// How much a cell crashes against the service, drawn towards one by the weight of eight crashes.
     fn cell_factor(&self, cell: usize) -> f64 {
         let (count, exposure) = self.of_cell.get(cell).copied().unwrap_or((0.0, 0.0));
-        (count + 8.0) / (self.rate() * exposure + 8.0)
+        // The rhythm is that of all cells.
+        let weighed = if self.exposure > 0.0 { exposure * self.loaded / self.exposure } else { 0.0 };
+        (count + 8.0) / (self.rate() * weighed + 8.0)
     }
 
-    /// How much the hour of the day crashes, drawn towards one by the weight of thirty crashes.
-    fn hour_factor(&self, at: Micros) -> f64 {
-        let (count, exposure) =
-            self.of_hour.get(at.div_euclid(HOUR).rem_euclid(24) as usize).copied().unwrap_or_default();
-        (count + 30.0) / (self.rate() * exposure + 30.0)
-    }
-
-    /// Expected crashes by block, release and cell. More sessions on each instance than before excuse more crashes; fewer do
-    /// not excuse fewer.
+    /// Expected crashes by block, release and cell.
     pub(crate) fn expected(&self, frame: &Frame, wanted: &dyn Fn(u32) -> bool) -> Vec<f64> {
         let rates: Vec<f64> = frame.releases.iter().map(|release| self.rate_of(*release, wanted)).collect();
         let cells: Vec<f64> = (0..frame.cells).map(|cell| self.cell_factor(cell)).collect();
-        let usual = (self.hours > 0.0).then(|| self.sessions / self.hours);
         let mut expected = Vec::with_capacity(frame.ran.len());
         for (block, (start, end)) in frame.blocks.iter().enumerate() {
-            let load = match (frame.load[block], usual) {
-                (Some(load), Some(usual)) if usual > 0.0 => (load / usual).clamp(1.0, 6.0),
-                _ => 1.0,
-            };
-            let factor = self.hour_factor((start + end) / 2) * load;
+            let factor = self.rhythm.factor((start + end) / 2, frame.load[block]);
             for place in 0..frame.width() {
                 let ran = frame.ran[block * frame.width() + place];
                 expected.push(ran * rates[place / frame.cells] * cells[place % frame.cells] * factor);

@@ -37,6 +37,11 @@ pub(crate) fn began(
     });
     let start = start.max(frame_start).min(alarm);
     let end = alarm.min(frame_end).max(start + 1);
+    // Whom harm that began at some time reaches: everybody, or, where a change is behind it, whom it reached in the end.
+    let reach = |at: usize| {
+        let last = explanation.pattern.len().saturating_sub(width) + at % width.max(1);
+        if explanation.shape.is_later() { explanation.pattern.get(last).copied().unwrap_or(0.0) } else { 1.0 }
+    };
     // What a crash says: it is harm, or it was to be expected.
     let mut crashes: Vec<(Micros, f64)> = Vec::new();
     for event in
@@ -47,7 +52,7 @@ pub(crate) fn began(
         else {
             continue;
         };
-        let harm = if first.is_some() { harm[at] } else { it.frame.ran[at] * it.unit * explanation.size };
+        let harm = if first.is_some() { harm[at] } else { it.frame.ran[at] * it.unit * explanation.size * reach(at) };
         if harm > 0.0 {
             crashes.push((event.at, (1.0 + harm / it.expected[at].max(1e-12)).ln()));
         }
@@ -58,7 +63,9 @@ pub(crate) fn began(
         let harm = if first.is_some() || by_block[block] > 0.0 {
             by_block[block]
         } else {
-            (block * width..(block + 1) * width).map(|at| it.frame.ran[at] * it.unit * explanation.size).sum()
+            (block * width..(block + 1) * width)
+                .map(|at| it.frame.ran[at] * it.unit * explanation.size * reach(at))
+                .sum()
         };
         harm / (to - from).max(1) as f64
     };

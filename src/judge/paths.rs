@@ -4,7 +4,9 @@ use super::{
     HOUR, MINUTE, Micros,
     attribution::{Attribution, Explanation},
     candidate::{Change, Changes},
-    evidence::{PathCost, Paths},
+    evidence::{PathCost, Paths, WayBack},
+    shape::Shape,
+    site::Site,
     stats::{Z95, poisson_interval},
 };
 use crate::domain::{
@@ -15,13 +17,18 @@ use crate::domain::{
 
 /// How long freezing is counted, and every path at most.
 const HORIZON: Micros = 8 * HOUR;
-/// How long taking it back is taken to last.
+/// How long taking it back is taken to last where the service was never seen to do so.
 const BACK: Micros = 15 * MINUTE;
+/// How long a stage is taken to last where nothing is known of the pace.
+const PACE: Micros = HOUR;
+/// Explanations of a change that are less probable than this part of it are not priced.
+const WORTH_PRICING: f64 = 0.05;
 /// Shares that a push without a plan is taken to go through.
 const LADDER: [f64; 7] = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0];
 
 /// What is known when the paths are asked for.
 pub(crate) struct Fork<'a> {
+    pub(crate) site: &'a Site,
     pub(crate) changes: &'a Changes,
     pub(crate) it: &'a Attribution,
     pub(crate) explanation: &'a Explanation,
@@ -31,26 +38,110 @@ pub(crate) struct Fork<'a> {
     pub(crate) at: Micros,
 }
 
+/// A stretch of time in which the share moves evenly: from, to, how long.
+type Leg = (f64, f64, Micros);
+
+/// How harm of one explanation follows the share of its change.
+#[derive(Clone, Copy)]
+struct Course {
+    kind: Kind,
+    shape: Shape,
+    /// How probable it is among the explanations of its change.
+    weight: f64,
+    /// Harm by hour if all of the fleet were reached and all could be harmed.
+    full: f64,
+}
+
+impl Course {
+    /// Harm at shares from `a` to `b` on the mean, as a part of the whole: victims are what has not been reached, for
+    /// collateral harm, and what has been, for any other. The exact mean over a linear way between the two.
+    fn harm(&self, (a, b): (f64, f64)) -> f64 {
+        let untouched = 1.0 - (a + b) / 2.0;
+        match (self.kind, self.shape) {
+            // Once it was there, those that are left crash whether it still is or not.
+            (Kind::Collateral, Shape::EverPresent) => untouched,
+            (Kind::Collateral, Shape::PresentAnywhere | Shape::PresentInCell) => {
+                if a.max(b) > 0.0 {
+                    untouched
+                } else {
+                    0.0
+                }
+            }
+            (Kind::Collateral, _) => (a + b) / 2.0 - (a * a + a * b + b * b) / 3.0,
+            (Kind::Rollback, _) => untouched,
+            (Kind::Itself | Kind::Mixed | Kind::Flag | Kind::Ambient, _) => (a + b) / 2.0,
+        }
+    }
+
+    /// Expected crashes along legs.
+    fn sum(&self, legs: &[Leg]) -> f64 {
+        legs.iter().map(|leg| self.harm((leg.0, leg.1)) * leg.2 as f64 / HOUR as f64).sum::<f64>() * self.full
+    }
+
+    fn follows(&self) -> &'static str {
+        match (self.kind, self.shape) {
+            (Kind::Collateral, Shape::EverPresent) => {
+                "releases that are not the pushed one crash from its beginning on, even after it is gone."
+            }
+            (Kind::Collateral, Shape::PresentAnywhere | Shape::PresentInCell) => {
+                "releases that are not the pushed one crash while any of it runs."
+            }
+            (Kind::Collateral, _) => "it follows the share of the pushed release times the share of the others.",
+            (Kind::Itself | Kind::Mixed, _) => "it follows the share of the pushed release.",
+            (Kind::Flag, _) => "it follows the share of the flag.",
+            (Kind::Rollback, _) => "it follows the share of the release that comes back.",
+            (Kind::Ambient, _) => "no change explains it.",
+        }
+    }
+}
+
 impl Fork<'_> {
     /// The paths, where a change is blamed.
     pub(crate) fn paths(&self) -> Option<Paths> {
         let change = self.explanation.change?;
         let share = self.share_now(change);
-        // Harm by hour if all of the fleet were reached and all could be harmed.
-        let full = self.fleet() * self.it.unit * self.explanation.size;
+        let courses = self.courses(change);
+        let leader = *courses.first()?;
         let (going_on, pace) = self.going_on(change, share);
-        let hours = |from: f64, to: f64, length: Micros| self.harm(from, to) * length as f64 / HOUR as f64;
-        let sum = |legs: &[(f64, f64, Micros)]| legs.iter().map(|leg| hours(leg.0, leg.1, leg.2)).sum::<f64>() * full;
+        let (back, measured) = self.way_back_lasts(change);
+        let rolling_back = |from: f64| [(from, 0.0, back), (0.0, 0.0, (HORIZON - back).max(0))];
         let switch = match change {
             Change::Flag(_) => true,
             Change::Push(number) => self.changes.pushes[number].begun.as_ref().is_some_and(|begun| begun.switchable),
         };
+        let stays: f64 = courses.iter().filter(|it| it.shape == Shape::EverPresent).map(|it| it.weight).sum();
+        let way_back = if stays >= 0.5 {
+            WayBack::NotSafe
+        } else if stays >= 0.2 {
+            WayBack::NotKnown
+        } else {
+            WayBack::Ends
+        };
+        let no_return = (1..100).map(|part| f64::from(part) / 100.0).find(|from| {
+            let on = self.going_on(change, *from).0;
+            leader.sum(&on) <= leader.sum(&rolling_back(*from))
+        });
+        let minutes = back / MINUTE;
         let mut assumptions = vec![
-            format!("The harm goes on as it does now: {} Nothing else changes.", self.follows()),
+            format!("The harm goes on as it does now: {} Nothing else changes.", leader.follows()),
             pace,
-            "Taking it back lasts 15 minutes.".to_owned(),
+            match measured {
+                true => format!("Taking it back lasts {minutes} minutes, as this service’s earlier ways back did."),
+                false => format!("Taking it back lasts {minutes} minutes; none of this service was seen yet."),
+            },
             "Every path is counted for at most 8 hours.".to_owned(),
         ];
+        if courses.len() > 1 {
+            assumptions.push("Ranges cover every way of harming that is still possible.".to_owned());
+        }
+        match way_back {
+            WayBack::Ends => {}
+            WayBack::NotKnown => assumptions
+                .push("Whether harm ends with a way back is not known: what it left behind may go on harming.".into()),
+            WayBack::NotSafe => {
+                assumptions.push("A way back is not safe: what comes back meets what was left behind.".into());
+            }
+        }
         if switch {
             assumptions
                 .push("The flag reaches everybody within a minute, and nothing harmful stays behind.".to_owned());
@@ -58,46 +149,42 @@ impl Fork<'_> {
         Some(Paths {
             at: time::from_micros(self.at),
             share,
-            going_on: self.cost(sum(&going_on)),
-            freezing: self.cost(sum(&[(share, share, HORIZON)])),
-            rolling_back: self.cost(sum(&[(share, 0.0, BACK)])),
-            flag_off: switch.then(|| self.cost(sum(&[(share, share, MINUTE)]))),
+            going_on: self.cost(&courses, &going_on),
+            freezing: self.cost(&courses, &[(share, share, HORIZON)]),
+            rolling_back: self.cost(&courses, &rolling_back(share)),
+            flag_off: switch.then(|| self.cost(&courses[..1], &[(share, share, MINUTE)])),
+            way_back,
+            no_return,
             assumptions,
         })
     }
 
-    /// Harm at shares from `a` to `b` on the mean, as a part of the whole: victims are what has not been reached, for
-    /// collateral harm, and what has been, for any other. The exact mean over a linear way between the two.
-    fn harm(&self, a: f64, b: f64) -> f64 {
-        match self.explanation.kind {
-            Kind::Collateral if self.by_presence() => {
-                if a.max(b) > 0.0 {
-                    1.0 - (a + b) / 2.0
-                } else {
-                    0.0
-                }
-            }
-            Kind::Collateral => (a + b) / 2.0 - (a * a + a * b + b * b) / 3.0,
-            Kind::Rollback => 1.0 - (a + b) / 2.0,
-            Kind::Itself | Kind::Mixed | Kind::Flag | Kind::Ambient => (a + b) / 2.0,
+    /// The ways of harming that the blamed change may have, most probable first; together they weigh one.
+    fn courses(&self, change: Change) -> Vec<Course> {
+        let own: Vec<&Explanation> = self.it.explanations.iter().filter(|it| it.change == Some(change)).collect();
+        let all: f64 = own.iter().map(|it| it.probability).sum::<f64>().max(1e-12);
+        let fleet = self.fleet() * self.it.unit;
+        let course = |it: &&Explanation| Course {
+            kind: it.kind,
+            shape: it.shape,
+            weight: it.probability / all,
+            full: fleet * it.size,
+        };
+        let mut courses: Vec<Course> = own.iter().map(course).filter(|it| it.weight >= WORTH_PRICING).collect();
+        if courses.is_empty() {
+            courses.extend(own.first().map(course));
         }
+        courses
     }
 
-    fn by_presence(&self) -> bool {
-        use super::attribution::Shape;
-        matches!(self.explanation.shape, Shape::PresentAnywhere | Shape::PresentInCell | Shape::EverPresent)
-    }
-
-    fn follows(&self) -> &'static str {
-        match self.explanation.kind {
-            Kind::Collateral if self.by_presence() => {
-                "releases that are not the pushed one crash while any of it runs."
+    /// How long taking it back lasts, and whether earlier ways back of this service say so.
+    fn way_back_lasts(&self, change: Change) -> (Micros, bool) {
+        match change {
+            Change::Flag(_) => (MINUTE, false),
+            Change::Push(number) => {
+                let usual = self.changes.usual_way_back(self.site, number);
+                (usual.unwrap_or(BACK).clamp(MINUTE, HORIZON), usual.is_some())
             }
-            Kind::Collateral => "it follows the share of the pushed release times the share of the others.",
-            Kind::Itself | Kind::Mixed => "it follows the share of the pushed release.",
-            Kind::Flag => "it follows the share of the flag.",
-            Kind::Rollback => "it follows the share of the release that comes back.",
-            Kind::Ambient => "no change explains it.",
         }
     }
 
@@ -123,9 +210,9 @@ impl Fork<'_> {
     }
 
     /// The legs of going on, each with the share at its start, at its end, and its length; and the sentence on the pace.
-    fn going_on(&self, change: Change, share: f64) -> (Vec<(f64, f64, Micros)>, String) {
+    fn going_on(&self, change: Change, share: f64) -> (Vec<Leg>, String) {
         let Change::Push(number) = change else {
-            return (vec![(share, share, HORIZON)], "The flag stays where it is.".to_owned());
+            return (vec![(share, share, HORIZON)], "Going on leaves the flag where it is.".to_owned());
         };
         let push = &self.changes.pushes[number];
         let plan = push.begun.as_ref().map(|begun| begun.plan.clone()).unwrap_or_default();
@@ -136,10 +223,14 @@ impl Fork<'_> {
             .map(|step| step.at)
             .collect();
         let gaps = advances.len().saturating_sub(1) as i64;
-        let pace = match (advances.first(), advances.last()) {
-            (Some(first), Some(last)) if gaps > 0 => ((last - first) / gaps).clamp(5 * MINUTE, 4 * HOUR),
-            _ => HOUR,
+        let (pace, whose) = match (advances.first(), advances.last()) {
+            (Some(first), Some(last)) if gaps > 0 => ((last - first) / gaps, "the pace so far"),
+            _ => match self.changes.usual_pace(number) {
+                Some(usual) => (usual, "the usual pace of this service"),
+                None => (PACE, "no pace is known yet"),
+            },
         };
+        let pace = pace.clamp(5 * MINUTE, 4 * HOUR);
         let planned: Vec<(f64, Micros)> = plan
             .iter()
             .filter(|stage| stage.0 > share + 1e-9)
@@ -162,23 +253,31 @@ impl Fork<'_> {
             legs.push((last, last, left));
         }
         let sentence = if plan.is_empty() {
-            format!("Going on takes the usual shares, {} minutes each, the pace so far.", pace / MINUTE)
+            format!("Going on takes the usual shares, {} minutes each: {whose}.", pace / MINUTE)
         } else {
             "Going on follows the plan of the push.".to_owned()
         };
         (legs, sentence)
     }
 
-    /// Expected crashes with the doubt of the harm's size and of chance, and their clients.
-    fn cost(&self, crashes: f64) -> PathCost {
+    /// Expected crashes along legs, over all ways of harming, with the doubt of the way, of the harm's size and of chance; and
+    /// their clients.
+    fn cost(&self, courses: &[Course], legs: &[Leg]) -> PathCost {
+        let all: f64 = courses.iter().map(|it| it.weight).sum::<f64>().max(1e-12);
         let doubt = Z95 / self.excess.max(1.0).sqrt();
-        let (low, _) = poisson_interval((crashes * (1.0 - doubt).max(0.05)).max(0.0));
-        let (_, high) = poisson_interval(crashes * (1.0 + doubt));
-        let high = if crashes < 1e-3 { 0.0 } else { high };
+        let (mut mean, mut low, mut high) = (0.0, f64::INFINITY, 0.0_f64);
+        for course in courses {
+            let crashes = course.sum(legs);
+            mean += crashes * course.weight / all;
+            low = low.min(poisson_interval((crashes * (1.0 - doubt).max(0.05)).max(0.0)).0);
+            if crashes >= 1e-3 {
+                high = high.max(poisson_interval(crashes * (1.0 + doubt)).1);
+            }
+        }
         let of = |factor: f64| Estimate {
-            estimate: super::cost::round(crashes * factor),
-            low: super::cost::round(low * factor),
-            high: super::cost::round(high * factor),
+            estimate: super::cost::round(mean * factor),
+            low: super::cost::round(low.min(mean) * factor),
+            high: super::cost::round(high.max(mean) * factor),
         };
         PathCost { crashes: of(1.0), clients: of(self.clients_each) }
     }

@@ -95,6 +95,7 @@ impl Judge {
         let evidence = self.show(number, view, &cost, now);
         let grown = continuations.len() != case.continuations.len();
         let fork = Fork {
+            site,
             changes: &self.changes,
             it: &view.it,
             explanation: &view.top,
@@ -336,7 +337,7 @@ fn cells_that_follow(it: &Attribution, top: &Explanation) -> (usize, usize) {
 
 /// The smallest ratio that so many expected crashes could have shown: M (r ln(r/t) - r + t) = ln of the threshold and of the
 /// price of not knowing when and how much, with tolerance t.
-fn smallest_ratio(expected: f64, threshold: f64) -> Option<f64> {
+pub(crate) fn smallest_ratio(expected: f64, threshold: f64) -> Option<f64> {
     const TOLERANCE: f64 = 1.25;
     let needed = threshold.max(1.0).ln() + 6.0;
     let gain = |ratio: f64| expected * (ratio * (ratio / TOLERANCE).ln() - ratio + TOLERANCE);

@@ -2,17 +2,18 @@
 
 use super::{
     HOUR, Judge, MINUTE, Micros, Room,
-    attribution::{Question, Shape},
+    attribution::Question,
     candidate::Change,
     case::{Case, View, ends_by_itself},
     ending::Inquest,
     onset::{Began, began},
     report::victims,
-    site::{Event, Explained},
+    shape::Shape,
+    site::{BUCKET, Event, Explained, STALE},
     watch::Level,
 };
 use crate::domain::{
-    finding::{BLAME, Estimate, Kind, Withdrawn},
+    finding::{BLAME, Ending, Estimate, Kind, Withdrawn},
     time,
 };
 
@@ -24,6 +25,23 @@ const DOUBT: Micros = 15 * MINUTE;
 
 /// The probability of a suspect from which it is worth saying before it is sure.
 pub(crate) const LIKELY: f64 = 0.75;
+
+impl Room {
+    /// Whether a regression that ran out of victims has new ones: releases that it harmed run again, and crash with its signatures.
+    fn victims_are_back(&self, case: &Case, now: Micros) -> bool {
+        let Some((ended, Ending::VictimsGone)) = case.ended else { return false };
+        let runs = case.victims.iter().any(|it| self.site.lives.get(usize::from(*it)).is_some_and(|it| it.1 > ended));
+        let from = ended.max(now - 2 * HOUR).div_euclid(BUCKET);
+        let lately = self.site.buckets.range(from..).flat_map(|(_, bucket)| &bucket.events);
+        let mut ours = lately.filter(|event| event.at > ended && case.wants(event.signature)).peekable();
+        runs && ours.peek().is_some() && {
+            let (back, all) = ours.fold((0, 0), |(back, all), event| {
+                (back + usize::from(case.victims.contains(&event.release)), all + 1)
+            });
+            2 * back >= all
+        }
+    }
+}
 
 impl Judge {
     /// Opens a case for every level that is in alarm and belongs to none yet.
@@ -80,8 +98,9 @@ impl Judge {
             shared || (signatures.is_empty() && (case.signatures.is_empty() || !new(&case.signatures)))
         };
         let lately = self.cases.iter().rposition(|case| {
-            let by_itself = case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR && ends_by_itself(ended.1));
-            case.room == number && case.number > 0 && case.withdrawn.is_none() && by_itself && alike(case)
+            let just_now = case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR);
+            let here = case.room == number && case.number > 0 && case.withdrawn.is_none() && alike(case);
+            here && (just_now || room.victims_are_back(case, now))
         });
         if let Some(lately) = lately {
             // What comes back so soon had not ended.
@@ -182,6 +201,7 @@ impl Judge {
         let Room { site, normal, .. } = &self.rooms[case.room];
         let until = site.known_until(now);
         let wanted = |signature: u32| case.wants(signature);
+        let spells = self.spells_beside(number, until);
         let mut question = Question {
             site,
             changes: &self.changes,
@@ -190,6 +210,7 @@ impl Judge {
             other: &|event| self.is_of_another(number, event),
             from: case.onset.earliest.min(case.alarm - HOUR),
             latest_start: case.alarm,
+            known_spells: &spells,
             until,
         };
         let mut it = question.answer();
@@ -210,6 +231,7 @@ impl Judge {
             let candidate = it.candidates.iter().find(|it| it.change == change)?;
             match (top.shape, change) {
                 (Shape::Returning, Change::Push(push)) => self.changes.pushes[push].taken_back(),
+                (shape, _) if shape.is_later() => None,
                 _ => Some(candidate.first),
             }
         });
@@ -223,6 +245,19 @@ impl Judge {
             _ => Kind::Ambient,
         };
         Some(View { it, top, changes, kind, onset, victims })
+    }
+
+    /// Trouble of the same service that no change explains and that was said, going on or lately over.
+    fn spells_beside(&self, number: usize, until: Micros) -> Vec<(Micros, Micros)> {
+        let beside = self.cases.iter().enumerate().filter(|(other, case)| {
+            *other != number
+                && case.room == self.cases[number].room
+                && case.number > 0
+                && case.withdrawn.is_none()
+                && case.kind == Kind::Ambient
+                && case.ended.is_none_or(|ended| until - ended.0 < 2 * HOUR)
+        });
+        beside.map(|(_, case)| (case.onset.at, case.ended.map_or(until, |ended| ended.0))).collect()
     }
 
     /// Whether a crash belongs to another regression.
@@ -245,10 +280,9 @@ impl Judge {
         let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
         let patience = match leader {
             Some((_, probability)) if probability >= LIKELY => self.settings.patience * 3 / 2,
-            Some((_, probability)) if probability >= BLAME => self.settings.patience * 3,
+            Some((_, probability)) if probability >= BLAME => self.settings.patience * 12,
             _ => self.settings.patience,
         };
-        let moved_only = view.top.shape == Shape::Release && self.may_be_renamed(number, view);
         let case = &mut self.cases[number];
         let waited = now - case.alarm >= patience;
         match agreed {
@@ -256,7 +290,11 @@ impl Judge {
             Some(what) => case.streak = (what, 1),
             None => case.streak = (None, 0),
         }
-        if (case.streak.1 < 2 && !waited) || moved_only {
+        // A rise of everybody may be traffic: how busy it was is known once exposure for the time of the alarm has come.
+        let site = &self.rooms[case.room].site;
+        let measured = site.frontier.is_none_or(|frontier| frontier >= case.alarm || now - frontier > STALE);
+        let common = !likely;
+        if (case.streak.1 < 2 && !waited) || (common && !measured) {
             return false;
         }
         // What nobody can explain, and went quiet again before it could be said, was chance.
@@ -286,28 +324,6 @@ impl Judge {
         room.site.explained.push(explained);
         room.watch.forget();
         true
-    }
-
-    /// Whether a signature that only the new release shows may be an old one under a new name: the release as a whole does not
-    /// crash more than its past, by a likelihood ratio of three. Moved is not worse.
-    fn may_be_renamed(&self, number: usize, view: &View) -> bool {
-        let case = &self.cases[number];
-        let Room { site, normal, .. } = &self.rooms[case.room];
-        let release = view.it.candidates.iter().find(|it| Some(it.change) == view.top.change).and_then(|it| it.release);
-        let (Some(release), false) = (release, case.signatures.is_empty()) else { return false };
-        if case.signatures.iter().any(|signature| normal.knows(*signature)) {
-            return false;
-        }
-        let mut frame = view.it.frame.clone();
-        let counts = frame.counts(site, |event| event.counts && !self.is_of_another(number, event));
-        let expected = normal.expected(&frame, &|_| true);
-        let (mut found, mut usual) = (0.0, 0.0);
-        for at in (0..counts.len()).filter(|at| frame.population(at % frame.width()).0 == release) {
-            found += counts[at];
-            usual += expected[at];
-        }
-        let ratio = f64::max(found / f64::max(usual, 1e-9), 1.0);
-        found * ratio.ln() - (ratio - 1.0) * usual < 3_f64.ln()
     }
 
     fn drop_case(&mut self, number: usize) {

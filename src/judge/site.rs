@@ -1,7 +1,7 @@
 //! What the judge keeps of one service in one environment: who ran where and for how long, and who crashed. No verdicts.
 
 use super::{HOUR, MINUTE, Micros};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The length of a bucket of exposure and crashes.
 pub(crate) const BUCKET: Micros = 5 * MINUTE;
@@ -12,7 +12,7 @@ const EPISODE: Micros = 10 * MINUTE;
 /// Hosts and signatures of which the last crash is kept, at most, before old ones are forgotten.
 const HOSTS_KEPT: usize = 100_000;
 /// Where exposure has not been heard of for this long, the last of it is taken to go on.
-const STALE: Micros = 20 * MINUTE;
+pub(crate) const STALE: Micros = 20 * MINUTE;
 
 /// Names as small numbers.
 #[derive(Debug, Default)]
@@ -139,6 +139,8 @@ pub(crate) struct Site {
     has_instances: bool,
     has_sessions: bool,
     windows: Micros,
+    /// Windows of exposure that were told lately, by hour.
+    told: BTreeMap<i64, HashSet<u64>>,
 }
 
 impl Site {
@@ -173,6 +175,9 @@ impl Site {
         // A window longer than a week is somebody's mistake; it would touch thousands of buckets.
         let span = ((seconds * 1e6) as Micros).clamp(1, 7 * 24 * HOUR);
         let end = at + span;
+        if !self.is_first_told((release, cell, at, span, instances.to_bits(), sessions.to_bits())) {
+            return;
+        }
         self.has_instances |= instances > 0.0;
         self.has_sessions |= sessions > 0.0;
         self.windows = self.windows.max(span.min(HOUR));
@@ -197,6 +202,22 @@ impl Site {
                 None => ran.push(Ran { release, cell, hours, sessions: carried }),
             }
         }
+    }
+
+    /// Whether a window was not told before, in the same words: what is delivered twice did not run twice. Kept for eight days.
+    fn is_first_told(&mut self, window: (u16, u16, Micros, Micros, u64, u64)) -> bool {
+        const KEPT: i64 = 8 * 24;
+        let (release, cell, at, span, instances, sessions) = window;
+        let hour = at.div_euclid(HOUR);
+        let parts = [u64::from(release) << 16 | u64::from(cell), at as u64, span as u64, instances, sessions];
+        let mixed = parts.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, part| {
+            (sum ^ part).wrapping_mul(0x0100_0000_01b3).rotate_left(29).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
+        let newest = self.told.last_key_value().map_or(hour, |it| *it.0);
+        while self.told.first_key_value().is_some_and(|it| *it.0 < newest - KEPT) {
+            self.told.pop_first();
+        }
+        self.told.entry(hour).or_default().insert(mixed)
     }
 
     /// Takes a crash report in. `host` is a number for the machine's name.
@@ -254,12 +275,10 @@ impl Site {
         counts
     }
 
-    /// The instant up to which crashes can be set against exposure: what has been reported, or now where nothing comes.
+    /// The instant up to which crashes are set against exposure. What was not reported yet is taken to go on as it was, as the pushes
+    /// mean it to: waiting for it would cost minutes of harm.
     pub(crate) fn known_until(&self, now: Micros) -> Micros {
-        match self.frontier {
-            Some(frontier) if now - frontier <= STALE.max(2 * self.windows) => frontier.min(now),
-            _ => now,
-        }
+        now
     }
 
     /// Whether crashes of this signature at this time belong to a regression already.

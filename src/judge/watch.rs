@@ -27,6 +27,10 @@ const REACH: i64 = 144;
 /// The weight of "it begins in this bucket": once in two hours, and more where a change moved.
 const BEGINS: f64 = 1.0 / 24.0;
 const BEGINS_AT_STEP: f64 = 0.12;
+/// The part of the threshold that all signatures together have.
+pub(crate) const ALL_WEIGHT: f64 = 0.4;
+/// A rise that is no incident, however sure it is.
+const LEAST_TOLERANCE: f64 = 1.25;
 /// Overdispersion that is taken for granted.
 const PHI: f64 = 0.02;
 
@@ -124,7 +128,7 @@ impl Watch {
         let candidates = changes.candidates(site, until, until);
         let doses: Vec<(Candidate, Vec<f64>)> =
             candidates.into_iter().take(8).map(|it| (it.clone(), changes.doses(&it, site, &frame))).collect();
-        let scene = Scene { doses: &doses, historical: has_past(normal, settings), tolerance: tolerance(site) };
+        let historical = has_past(normal, settings);
         for track in &mut self.tracks {
             let level = track.level;
             let wanted = |signature: u32| level.has(signature);
@@ -134,6 +138,9 @@ impl Watch {
             let expected = normal.expected(&frame, &wanted);
             let shy = 1.0 + 1.0 / (normal.count(wanted) + 1.0).sqrt();
             let expected: Vec<f64> = expected.iter().map(|it| it * shy).collect();
+            // What the weather alone does in nine of ten hours is not yet an incident.
+            let weather = (1.3 * normal.doubt(&wanted, until)).exp();
+            let scene = Scene { doses: &doses, historical, tolerance: tolerance(site).max(weather) };
             let mut now_streams = track.streams.clone();
             for index in track.settled..=last {
                 scene.step(&mut now_streams, &frame, (index - from) as usize, &counts, &expected);
@@ -177,7 +184,7 @@ impl Watch {
         self.together = 0.0;
         for track in &self.tracks {
             let weight = match track.level {
-                Level::All => 0.4,
+                Level::All => ALL_WEIGHT,
                 Level::Signature(_) if is_known(track.level, normal) => 0.3 / known,
                 Level::Signature(_) => {
                     new += 1.0;
@@ -208,7 +215,7 @@ pub(crate) fn has_past(normal: &Normal, settings: &Settings) -> bool {
 /// The rise that is not yet an incident; more where exposure is only what was intended.
 pub(crate) fn tolerance(site: &Site) -> f64 {
     match site.basis() {
-        Basis::Instances | Basis::Sessions => 1.25,
+        Basis::Instances | Basis::Sessions => LEAST_TOLERANCE,
         Basis::Shares => 1.6,
     }
 }
@@ -238,6 +245,11 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// A ratio that is looked for: always above what is tolerated, or crashes that stay away would count as evidence.
+    fn ratio(&self, k: usize) -> f64 {
+        RATIOS[k] * self.tolerance / LEAST_TOLERANCE
+    }
+
     fn step(&self, streams: &mut Vec<(Stream, Grid)>, frame: &Frame, block: usize, counts: &[f64], expected: &[f64]) {
         let (start, end) = frame.blocks[block];
         let stepped = |it: &&(Candidate, Vec<f64>)| it.0.moves.iter().any(|at| *at >= start && *at < end);
@@ -256,12 +268,12 @@ impl Scene<'_> {
         };
         if self.historical {
             let (all, mean) = (counts.iter().sum(), expected.iter().sum());
-            add(Stream::Total, &|k| ln_factor(all, mean, RATIOS[k], self.tolerance, PHI));
+            add(Stream::Total, &|k| ln_factor(all, mean, self.ratio(k), self.tolerance, PHI));
             for (number, release) in frame.releases.iter().enumerate() {
                 let own = number * cells..(number + 1) * cells;
                 let (count, mean) = (counts[own.clone()].iter().sum(), expected[own.clone()].iter().sum());
                 if ran[own].iter().sum::<f64>() > 0.0 {
-                    add(Stream::Release(*release), &|k| ln_factor(count, mean, RATIOS[k], self.tolerance, PHI));
+                    add(Stream::Release(*release), &|k| ln_factor(count, mean, self.ratio(k), self.tolerance, PHI));
                 }
             }
         }

@@ -264,10 +264,15 @@ impl Frame<'_> {
     pub(super) fn subs(&mut self, place: Place, subs: &[String]) {
         for (i, sub) in subs.iter().enumerate() {
             let y = place.top + 25.0 + 13.0 * i as f64;
-            // Value ticks stand at the right end of this column.
-            let sub = words::fitted(sub, 11.5, false, self.left - 22.0);
+            let sub = words::fitted(sub, 11.5, false, self.room_for_subs());
             self.svg.text(0.0, y, &sub, "t-sub", Anchor::Start);
         }
+    }
+
+    /// The room for words under a lane's name. Value ticks of up to three digits stand at the right end of the column, and a reader's
+    /// fonts may run a tenth wider than the widths that are reckoned with.
+    pub(super) fn room_for_subs(&self) -> f64 {
+        (self.left - 30.0) / 1.1
     }
 
     /// A lane's title; one that is cut shows itself whole when pointed at.

@@ -154,16 +154,16 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
     let counts = series.basis.words();
     let alone = series.line(Class::Pushed).is_none();
     let ran_out = frame.harms.iter().find(|harm| harm.ran_out());
-    let room = frame.left - 22.0;
+    let room = frame.room_for_subs();
     let fits = |words: &str| width_of(words, 11.5, false) <= room;
     let short = counts.trim_start_matches("crashes ");
     let mut subs = vec![if frame.narrow() || fits(counts) { counts } else { short }.to_owned()];
     let title = match strip.strip {
         Strip::Fleet => {
-            subs[0] = "all releases together".to_owned();
+            subs[0] = "all releases".to_owned();
             let inside = strip.samples.last().is_some_and(|last| last.band.is_some_and(|(_, high)| last.rate <= high));
             if ran_out.is_some() && inside {
-                subs = vec!["all releases together:".into(), "rises, then".into(), "looks mended".into()];
+                subs = vec!["all releases: rises,".into(), "then looks mended".into()];
                 if frame.narrow() {
                     subs = vec!["rises, then looks mended".into()];
                 }
@@ -198,12 +198,12 @@ fn rate_words(frame: &Frame<'_>, strip: &RateStrip, line: &Line) -> (String, Vec
             let words = format!("of a surviving {},", line.words());
             let fits = fits(&words);
             subs.push(if fits { words } else { "of each survivor,".to_owned() });
-            subs.push("until the last is gone".into());
+            subs.push("until none is left".into());
         }
-        Strip::Of(Class::Replaced) if victim.is_some() => subs = vec!["until the last is gone".into()],
+        Strip::Of(Class::Replaced) if victim.is_some() => subs = vec!["until none is left".into()],
         Strip::Of(Class::Pushed) if ran_out.is_some() && quiet && !strip.samples.is_empty() && !frame.narrow() => {
-            subs.push("quiet, and all that a".into());
-            subs.push("canary judge looks at".into());
+            subs.push("quiet, and all that".into());
+            subs.push("a canary judge sees".into());
         }
         Strip::Of(_) | Strip::Fleet => {}
     }

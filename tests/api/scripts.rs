@@ -61,6 +61,32 @@ fn a_push_and_a_step_are_recorded_by_one_line_each_and_a_repeat_changes_nothing(
 }
 
 #[test]
+fn one_line_records_a_push_with_its_first_step_or_neither() {
+    for engine in Engine::BOTH {
+        let app = TestApp::start(engine);
+        let script = token(&app, Scope::Push);
+        let first =
+            |step: serde_json::Value| json!({ "push": "relay-2", "service": "relay", "release": "B", "step": step });
+        for (step, field) in [
+            (json!("advance"), "step"),
+            (json!({ "percent": 1 }), "step.action"),
+            (json!({ "action": "advance", "percent": 200 }), "step.percent"),
+        ] {
+            let refused = script.post_json("/api/v1/pushes", &first(step));
+            assert_eq!(refused.status, 422, "{}", refused.body);
+            assert!(refused.json()["detail"].as_str().is_some_and(|it| it.starts_with(field)), "{}", refused.body);
+            assert_eq!(script.get("/api/v1/pushes/relay-2").status, 404, "the push was kept without its step");
+        }
+        let line = first(json!({ "action": "advance", "percent": 1 }));
+        script.post_json("/api/v1/pushes", &line).expect(201);
+        script.post_json("/api/v1/pushes", &line).expect(200);
+        let shown = script.page("/api/v1/pushes/relay-2").json();
+        assert_eq!(shown["steps"].as_array().map(Vec::len), Some(1), "{shown}");
+        assert_eq!((&shown["percent"], &shown["steps"][0]["at"]), (&json!(1), &shown["at"]), "{shown}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_record_is_said_by_field() {
     let app = TestApp::told(Engine::Sqlite);
     let script = token(&app, Scope::Push);

@@ -164,10 +164,15 @@ fn the_demo_answers_at_once_says_that_it_is_one_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let left = || std::fs::read_dir(folder.path()).expect("a folder").count();
     let program = Program::demo_in(folder.path());
-    for place in ["/", "/services", "/people", "/nowhere"] {
+    let bar = "A told story, its clock, and a database that is thrown away.";
+    for place in ["/", "/services", "/people"] {
         let page = program.client().page(place);
-        let bar = "A told story, its clock, and a database that is thrown away. You are lee@example.com, because you come from this machine.";
-        assert!(page.says(bar), "{place}: {}", page.body);
+        let signed_in = format!("{bar} You are lee@example.com, because you come from this machine.");
+        assert!(page.says(&signed_in), "{place}: {}", page.body);
+    }
+    for place in ["/nowhere", "/pushes/nowhere"] {
+        let page = program.client().get(place);
+        assert!(page.status == 404 && page.says(bar), "{place}: {}", page.body);
     }
     assert_eq!(left(), 1, "the demo's database is not where it was asked to be");
     assert!(program.terminate().success());

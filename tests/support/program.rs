@@ -107,8 +107,7 @@ impl Program {
         }
         // From now on nobody listens, but the pipes must not fill up.
         std::thread::spawn(move || heard.into_iter().for_each(drop));
-        let base =
-            base.unwrap_or_else(|| panic!("{command:?} did not say where it listens:\n{}", said.join("\n")));
+        let base = base.unwrap_or_else(|| panic!("{command:?} did not say where it listens:\n{}", said.join("\n")));
         Program { base, link, child }
     }
 

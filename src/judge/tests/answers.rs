@@ -7,7 +7,7 @@ use crate::{
         finding::{Decision, Kind},
         time::{self, Time},
     },
-    judge::{Judge, Said, Settings},
+    judge::{Guard, Judge, Said, Settings},
 };
 
 fn clock(text: &str) -> Time {
@@ -90,10 +90,10 @@ fn evidence_and_paths_stand_behind_a_collateral_verdict() {
 fn a_gate_says_what_is_missing_in_a_sentence() {
     let records: Vec<Record> = told(5).into_iter().filter(|it| it.received_at() < clock("01:50")).collect();
     let (judge, _) = fed(&records, 0);
-    let answer = judge.gate("relay-118", clock("01:50")).expect("known");
+    let answer = judge.gate("relay-118", clock("01:50"), &Guard::default()).expect("known");
     assert_eq!(answer.decision, Decision::Hold);
     assert!(answer.reasons.iter().any(|it| it.contains("instance-hours of B so far")), "{:?}", answer.reasons);
-    assert!(judge.gate("no-such-push", clock("01:50")).is_none());
+    assert!(judge.gate("no-such-push", clock("01:50"), &Guard::default()).is_none());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_healthy_push_may_go_on_once_enough_of_it_ran() {
     Record::sort_by_arrival(&mut records);
     let (judge, said) = fed(&records, 0);
     assert!(said.is_empty());
-    let answer = judge.gate("p", fleet.at(1439)).expect("known");
+    let answer = judge.gate("p", fleet.at(1439), &Guard::default()).expect("known");
     assert_eq!((answer.decision, answer.reasons.as_slice()), (Decision::Go, [].as_slice()));
 }
 
@@ -123,8 +123,8 @@ fn the_way_back_is_not_held_up_by_what_is_not_known() {
     records.extend(back);
     Record::sort_by_arrival(&mut records);
     let (judge, _) = fed(&records, 0);
-    assert_eq!(judge.gate("relay-118", clock("04:30")).map(|it| it.decision), Some(Decision::Stop));
-    assert_eq!(judge.gate("relay-119", clock("04:30")).map(|it| it.decision), Some(Decision::Go));
+    assert_eq!(judge.gate("relay-118", clock("04:30"), &Guard::default()).map(|it| it.decision), Some(Decision::Stop));
+    assert_eq!(judge.gate("relay-119", clock("04:30"), &Guard::default()).map(|it| it.decision), Some(Decision::Go));
 }
 
 #[test]

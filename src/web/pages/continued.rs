@@ -115,7 +115,12 @@ struct Loaded {
     steps: (usize, usize, usize),
     services: Vec<String>,
     people: Vec<Person>,
+    /// Everybody who took a step in the period, in order of their names.
+    names: Vec<String>,
 }
+
+/// Actors that the filter names; further ones are found through their pages.
+const MOST_NAMES: usize = 12;
 
 /// Whether a program acted: people have addresses.
 fn is_program(actor: &str) -> bool {
@@ -196,12 +201,15 @@ fn load(read: &mut Read<'_>, asked: &Asked, now: Time) -> Result<Loaded, Error> 
     let from = from.unwrap_or(time::from_micros(0));
     let mut actors: Vec<String> = read.steps_between(&wanted, from, now)?.into_iter().map(|step| step.actor).collect();
     actors.extend(read.flag_changes_between(&wanted, from, now)?.into_iter().map(|change| change.actor));
+    let mut names = actors.clone();
+    names.sort();
+    names.dedup();
     actors.retain(|actor| asked.wants(actor, &team));
     let steps = actors.len();
     actors.sort();
     actors.dedup();
     let programs = actors.iter().filter(|actor| is_program(actor)).count();
-    Ok(Loaded { found, steps: (steps, actors.len() - programs, programs), services, people })
+    Ok(Loaded { found, steps: (steps, actors.len() - programs, programs), services, people, names })
 }
 
 fn one(
@@ -293,9 +301,12 @@ fn filters(asked: &Asked, loaded: &Loaded) -> Vec<Filter> {
     team.extend(teams.into_iter().map(|it| choice("team", it, it, &asked.team)));
     let kinds = [("", "people and programs"), ("people", "people"), ("programs", "programs")];
     let mut actor: Vec<Choice> = kinds.iter().map(|(value, says)| choice("actor", value, says, &asked.actor)).collect();
-    if !kinds.iter().any(|(value, _)| *value == asked.actor) {
-        actor.push(choice("actor", &asked.actor, short(&asked.actor), &asked.actor));
+    // Everybody who took a step, not only who continued: a row of names is a filter, not a list of the accused.
+    let mut names: Vec<&str> = loaded.names.iter().map(String::as_str).take(MOST_NAMES).collect();
+    if !names.contains(&asked.actor.as_str()) && !kinds.iter().any(|(value, _)| *value == asked.actor) {
+        names.push(&asked.actor);
     }
+    actor.extend(names.into_iter().map(|it| choice("actor", it, short(it), &asked.actor)));
     vec![
         Filter {
             name: "Period",

@@ -13,6 +13,7 @@ use crate::{
         Error,
         ask_gate::{ask_gate, look_at_gate},
     },
+    judge::Guard,
     store::{
         changes::{Push, PushFilter},
         findings::StoredRegression,
@@ -150,7 +151,7 @@ async fn answer(app: &Data<App>, reader: Reader, push: String, style: Option<Sty
 async fn wait_until_read(app: &Data<App>, push: &str) {
     let pause = Duration::from_millis(40);
     let until = tokio::time::Instant::now() + READ_WITHIN;
-    let known = |app: &App| app.judging.read().gate(push, app.clock.now()).is_some();
+    let known = |app: &App| app.judging.read().gate(push, app.clock.now(), &Guard::default()).is_some();
     if known(app) {
         return;
     }

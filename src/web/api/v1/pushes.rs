@@ -5,11 +5,11 @@ use super::{
     sent::{self, Blanks, USUAL},
 };
 use crate::{
-    domain::{Record, Time, access::Scope, time},
+    domain::{Record, Time, access::Scope, record::RecordError, time},
     flows::{
         Error,
         hold_push::hold_push,
-        record_change::{new_push_id, record_change},
+        record_change::{begin_push, new_push_id, record_change},
     },
     store::{
         changes::{Push, PushFilter},
@@ -123,7 +123,7 @@ pub async fn show(app: Data<App>, reader: Reader, path: Path<String>) -> Result<
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// Records that a push exists. Its id is made where none is sent.
+/// Records that a push exists, and its first step where one is sent along. Its id is made where none is sent.
 pub async fn start(
     app: Data<App>,
     bearer: Bearer,
@@ -135,6 +135,7 @@ pub async fn start(
     let now = app.clock.now();
     let (kept, id) = blocking(&app, move |app| {
         let service = fields.get("service").and_then(Value::as_str).unwrap_or("push").to_owned();
+        let step = fields.shift_remove("step").filter(|step| !step.is_null());
         sent::fill(&mut fields, "push", || new_push_id(&service, now));
         // Sent again without a time, it is the same push, begun when it was first heard of.
         let known = match fields.get("push").and_then(Value::as_str) {
@@ -144,13 +145,31 @@ pub async fn start(
         let at = known.map_or(now, |known| known.started.at);
         let blanks = Blanks { received_at: now, at, actor: Some(bearer.token.name.clone()) };
         let record = sent::record("push_started", fields, &blanks).map_err(|error| sent::refused(&error))?;
-        let kept = record_change(&app.store, &bearer.actor(), &record, now)?;
-        Ok((kept, record.id().unwrap_or_default().to_owned()))
+        let id = record.id().unwrap_or_default().to_owned();
+        let kept = match step {
+            None => record_change(&app.store, &bearer.actor(), &record, now)?,
+            Some(step) => {
+                let first = first_step(step, &record, &blanks).map_err(|error| sent::refused(&error))?;
+                begin_push(&app.store, &bearer.actor(), &record, &first, now)?
+            }
+        };
+        Ok((kept, id))
     })
     .await?;
     app.judging.wake();
     let page = link(&app, &id);
     Ok(sent::kept(kept, json!({ "push": id, "page": page })))
+}
+
+/// The step that was sent along with a push, at the push's own time and by its actor where it names none.
+fn first_step(step: Value, begun: &Record, blanks: &Blanks) -> Result<Record, RecordError> {
+    let within = |error: RecordError| RecordError::new(format!("step.{}", error.field), error.expected);
+    let (Value::Object(mut fields), Record::PushStarted(begun)) = (step, begun) else {
+        return Err(RecordError::new("step", "an object was expected, as in {\"action\":\"advance\",\"percent\":1}"));
+    };
+    fields.insert("push".into(), begun.push.clone().into());
+    let blanks = Blanks { at: begun.at, actor: Some(begun.actor.clone()), ..blanks.clone() };
+    sent::record("push_step", fields, &blanks).map_err(within)
 }
 
 /// Records that a push moved.

@@ -325,7 +325,7 @@ fn flag_line(loaded: &Loaded, flag: &Flag, links: &Links) -> FlagLine {
     let ours = flag.service == loaded.service.service;
     FlagLine {
         name: flag.name.clone(),
-        about: if ours { String::new() } else { format!("flag of {}, percent", flag.service) },
+        about: if ours { String::new() } else { format!("of {}, percent", flag.service) },
         percent_at_start: flag.before.map(Percent::value),
         changes: flag
             .changes

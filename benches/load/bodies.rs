@@ -1,0 +1,95 @@
+//! Envelopes as a crash client sends them: about 5 KB of JSON with a stack, tags and breadcrumbs, gzip on the wire, each with an
+//! id of its own.
+
+use flate2::{Compression, write::GzEncoder};
+use std::io::Write;
+
+/// Signatures among the reports.
+const SIGNATURES: u64 = 200;
+
+/// Packed envelopes, one report each.
+pub struct Bodies {
+    packed_bodies: Vec<Vec<u8>>,
+    /// The mean length of the JSON, bytes.
+    pub plain: usize,
+    /// The mean length on the wire, bytes.
+    pub packed: usize,
+}
+
+impl Bodies {
+    /// Packs this many, on all processors.
+    pub fn pack(many: usize) -> Bodies {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let run = u64::from(std::process::id()) << 32;
+        let parts = std::thread::scope(|scope| {
+            let pack = |first: usize| {
+                move || (first..many).step_by(threads).map(|number| pack(run | number as u64)).collect::<Vec<_>>()
+            };
+            let parts: Vec<_> = (0..threads).map(|first| scope.spawn(pack(first))).collect();
+            parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect::<Vec<_>>()
+        });
+        let plain = parts.iter().map(|part| part.0).sum::<usize>() / parts.len().max(1);
+        let packed = parts.iter().map(|part| part.1.len()).sum::<usize>() / parts.len().max(1);
+        Bodies { packed_bodies: parts.into_iter().map(|part| part.1).collect(), plain, packed }
+    }
+
+    /// The body with that number; none when all were sent.
+    pub fn get(&self, number: usize) -> Option<&[u8]> {
+        self.packed_bodies.get(number).map(Vec::as_slice)
+    }
+}
+
+fn pack(number: u64) -> (usize, Vec<u8>) {
+    let text = envelope(number);
+    let mut gzip = GzEncoder::new(Vec::with_capacity(2048), Compression::fast());
+    // Writing into memory does not fail.
+    let packed = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
+    (text.len(), packed)
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014), from the report's number.
+fn mix(number: u64) -> u64 {
+    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn envelope(number: u64) -> String {
+    let chance = mix(number);
+    let signature = chance % SIGNATURES;
+    let id = format!("{:016x}{:016x}", number, chance);
+    let frames: Vec<String> = (0..18)
+        .map(|depth| {
+            let function = mix(signature * 64 + depth) % 5000;
+            format!(
+                r#"{{"function":"handle_{function:04}","module":"relay.connection.part_{part}","filename":"src/connection/part_{part}.rs","lineno":{line},"in_app":{own},"instruction_addr":"0x{address:012x}"}}"#,
+                part = function % 97,
+                line = function % 900 + 1,
+                own = depth > 6,
+                address = mix(function) & 0xffff_ffff_ffff
+            )
+        })
+        .collect();
+    let crumbs: Vec<String> = (0..8)
+        .map(|at| {
+            format!(
+                r#"{{"timestamp":1772500000.{at}25,"category":"connection","level":"info","message":"peer {:04x} sent {} bytes"}}"#,
+                mix(chance + at) & 0xffff,
+                mix(chance + at) % 4096
+            )
+        })
+        .collect();
+    let event = format!(
+        r#"{{"event_id":"{id}","timestamp":{time}.5,"platform":"native","level":"fatal","release":"relay@{release}","environment":"production","server_name":"relay-{host:03}","tags":{{"cell":"eu-{cell}","clients_dropped":"{clients}","kernel":"6.1.0-18-amd64"}},"contexts":{{"os":{{"name":"Linux","version":"6.1.0"}},"device":{{"arch":"x86_64","memory_size":8589934592}}}},"breadcrumbs":{{"values":[{}]}},"exception":{{"values":[{{"type":"Fault{signature}","value":"frame of {} bytes","mechanism":{{"type":"signal","handled":false}},"stacktrace":{{"frames":[{}]}}}}]}}}}"#,
+        crumbs.join(","),
+        chance % 65_536,
+        frames.join(","),
+        time = 1_772_500_000 + (chance % 3600),
+        release = 1 + chance % 3,
+        host = chance % 240,
+        cell = chance % 6,
+        clients = chance % 90,
+    );
+    format!("{{\"event_id\":\"{id}\"}}\n{{\"type\":\"event\",\"length\":{}}}\n{event}\n", event.len())
+}
