@@ -278,8 +278,11 @@ impl Judge {
         };
         // A suspect that is likely but not sure gets some more time, and one that is hardly likely a good deal.
         let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
+        // Crashes that are usual here also rise with traffic and weather; only what never was is quick to be held against a change.
+        let case = &self.cases[number];
+        let usual = self.rooms[case.room].normal.count(|signature| case.wants(signature)) > 0.0;
         let patience = match leader {
-            Some((_, probability)) if probability >= LIKELY => self.settings.patience * 3 / 2,
+            Some((_, probability)) if probability >= LIKELY && !usual => self.settings.patience * 3 / 2,
             Some((_, probability)) if probability >= BLAME => self.settings.patience * 12,
             _ => self.settings.patience,
         };
