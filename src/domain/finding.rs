@@ -52,6 +52,16 @@ pub struct Regression {
 }
 
 impl Regression {
+    /// Whether a crash of that release is one of a victim; every crash is, where no victim is named.
+    pub fn harms(&self, release: Option<&str>) -> bool {
+        self.victims.is_empty() || self.victims.iter().any(|victim| Some(victim.release.as_str()) == release)
+    }
+
+    /// Whether a crash of that release and signature is one of those that carry the harm.
+    pub fn carries(&self, release: Option<&str>, signature: &str) -> bool {
+        self.harms(release) && (self.signatures.is_empty() || self.signatures.iter().any(|it| signature == it))
+    }
+
     /// The suspect that is blamed, if one has a probability of 0.5 or more.
     pub fn blamed(&self) -> Option<&Suspect> {
         self.suspects.first().filter(|suspect| suspect.probability >= BLAME)

@@ -132,5 +132,5 @@ fn wrong_address(part: &str, error: &dyn std::fmt::Display) -> Error {
 }
 
 async fn nowhere() -> Result<HttpResponse, WebError> {
-    Err(WebError::not_found("There is nothing at this address. The navigation above leads to everything there is."))
+    Err(WebError::not_found("There is nothing at this address. From the start, everything can be reached."))
 }

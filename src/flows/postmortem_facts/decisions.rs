@@ -77,13 +77,8 @@ pub(super) fn decisions(
     let it = &regression.finding;
     let Some(last) = beside.continuations.iter().map(|it| it.finding.step_at).max() else { return Ok(Vec::new()) };
     let crashes = read.crashes_between(&it.service, &it.environment, it.onset.at, last)?;
-    let times: Vec<Time> = crashes
-        .iter()
-        .filter(|crash| {
-            it.victims.is_empty() || it.victims.iter().any(|victim| Some(&victim.release) == crash.release.as_ref())
-        })
-        .map(|crash| crash.at)
-        .collect();
+    let times: Vec<Time> =
+        crashes.iter().filter(|crash| it.harms(crash.release.as_deref())).map(|crash| crash.at).collect();
     Ok(beside.continuations.iter().map(|went_on| decision(judge, regression, beside, went_on, &times)).collect())
 }
 

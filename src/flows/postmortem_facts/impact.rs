@@ -50,11 +50,8 @@ pub(super) fn count(
     let it = &regression.finding;
     let (onset, detected) = (it.onset.at, it.detected_at);
     let all = read.crashes_between(&it.service, &it.environment, onset, end)?;
-    let is_victim = |crash: &&CrashMark| {
-        it.victims.is_empty()
-            || crash.release.as_ref().is_some_and(|release| it.victims.iter().any(|victim| victim.release == *release))
-    };
-    let victims: Vec<&CrashMark> = all.iter().filter(is_victim).collect();
+    let victims: Vec<&CrashMark> = all.iter().filter(|crash| it.harms(crash.release.as_deref())).collect();
+    let carriers = all.iter().filter(|crash| it.carries(crash.release.as_deref(), &crash.signature));
     let parted = judge.excess_before_and_after(&regression.key);
     let many = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let before = victims.iter().filter(|crash| crash.at < detected).count();
@@ -75,8 +72,7 @@ pub(super) fn count(
         impact.push(row(Measure::Pushed, None, many(count)));
     }
     let times = KeyTimes {
-        first_crash: victims.first().map(|crash| crash.at),
-        first_received: victims.iter().map(|crash| crash.received_at).min(),
+        first_received: carriers.map(|crash| crash.received_at).min(),
         first_seen: beside.sightings.first().map(|seen| (seen.first_at, seen.person.clone())),
         first_hold: beside.holds.iter().find(|hold| hold.at >= onset).map(|hold| (hold.at, hold.actor.clone())),
         stopped: stopped(beside, onset, end),

@@ -77,9 +77,7 @@ impl Source {
 /// When what happened. Every instant that did not come is none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyTimes {
-    /// The first crash of a victim after the onset.
-    pub first_crash: Option<Time>,
-    /// When a victim's first report since the onset reached us.
+    /// When the first report since the onset that carries the harm reached us.
     pub first_received: Option<Time>,
     /// Who first had it on the screen.
     pub first_seen: Option<(Time, String)>,

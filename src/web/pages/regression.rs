@@ -117,11 +117,7 @@ fn whole(read: &mut Read<'_>, id: &str) -> Result<Whole, flows::Error> {
     let it = &told.regression;
     let end = it.ended_at.unwrap_or(stored.said_at);
     let reports = read.crashes_between(&it.service, &it.environment, it.onset.earliest, end)?;
-    let ours = |crash: &&CrashMark| {
-        it.signatures.contains(&crash.signature)
-            && (it.victims.is_empty()
-                || it.victims.iter().any(|victim| Some(&victim.release) == crash.release.as_ref()))
-    };
+    let ours = |crash: &&CrashMark| it.carries(crash.release.as_deref(), &crash.signature);
     let first_report = reports.iter().filter(ours).min_by_key(|crash| crash.received_at).cloned();
     let example = reports.iter().rfind(ours).cloned();
     let first_exposure = match told.suspects.first().filter(|it| told.blamed.is_some() && it.kind == "push") {

@@ -170,7 +170,7 @@ fn harmed(read: &mut Read<'_>, it: &StoredRegression, now: Time) -> Result<(Vec<
     let until = finding.ended_at.unwrap_or(now);
     let is_victim = |release: &str| finding.victims.iter().any(|victim| victim.release == release);
     let mut crashes = read.crashes_between(&finding.service, &finding.environment, finding.onset.at, until)?;
-    crashes.retain(|crash| finding.victims.is_empty() || crash.release.as_deref().is_some_and(is_victim));
+    crashes.retain(|crash| finding.harms(crash.release.as_deref()));
     if finding.ended_because != Some(Ending::VictimsGone) {
         return Ok((crashes, None));
     }
