@@ -11,6 +11,7 @@ mod plan;
 mod report;
 mod rules;
 mod runner;
+mod scale;
 mod score;
 mod spec;
 mod tally;
@@ -41,6 +42,7 @@ Usage: cargo bench --bench judge -- [options]
   --json FILE          write the report as JSON too
   --dump FOLDER        write every history as NDJSON with its truth beside it
   --tell               say what the judge said of each history, call by call, beside the truth
+  --scale              how long long histories take and how much memory, in place of all else
   --check              hold the generator's claims against its records, and judge nothing
   --list               list the families
 ";
@@ -62,6 +64,7 @@ struct Request {
     list: bool,
     tell: bool,
     check: bool,
+    scale: bool,
     json: Option<PathBuf>,
     dump: Option<PathBuf>,
 }
@@ -101,6 +104,7 @@ fn request(words: &[String]) -> Result<Request, String> {
         list: false,
         tell: false,
         check: false,
+        scale: false,
         json: None,
         dump: None,
     };
@@ -136,6 +140,7 @@ fn request(words: &[String]) -> Result<Request, String> {
             "--list" => it.list = true,
             "--tell" => it.tell = true,
             "--check" => it.check = true,
+            "--scale" => it.scale = true,
             "--json" => it.json = Some(value()?.into()),
             "--dump" => it.dump = Some(value()?.into()),
             other => return Err(format!("{other} is not known.\n\n{HELP}")),
@@ -160,6 +165,10 @@ fn families(folder: &Path) -> Result<Vec<Scenario>, String> {
 }
 
 fn run(request: &Request) -> Result<(), String> {
+    if request.scale {
+        scale::LONG.iter().for_each(|long| println!("{}: {}", long.name, long.run()));
+        return Ok(());
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/judge/families");
     let mut families = families(&folder)?;
     families.retain(|it| request.families.is_empty() || request.families.contains(&it.family));

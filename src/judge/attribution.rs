@@ -135,7 +135,7 @@ impl Question<'_> {
             frame.counts(self.site, |event| event.counts && (self.wanted)(event.signature) && !(self.other)(event));
         let reports = frame.counts(self.site, |event| (self.wanted)(event.signature) && !(self.other)(event));
         let expected = self.normal.expected(&frame, self.wanted);
-        let unit = self.normal.rate().max(1e-9);
+        let unit = self.normal.rate_of_all().max(1e-9);
         let explanations = Vec::new();
         let mut it =
             Attribution { frame, counts, reports, expected, unit, candidates: candidates.clone(), explanations };

@@ -127,13 +127,20 @@ impl Frame {
     /// Crashes by block, release and cell. A population that crashed without exposure gets a small one: a fiftieth of its cell.
     pub(crate) fn counts(&mut self, site: &Site, wanted: impl Fn(&Event) -> bool) -> Vec<f64> {
         let mut counts = vec![0.0; self.ran.len()];
+        self.places(site, wanted).into_iter().for_each(|(at, _)| counts[at] += 1.0);
+        counts
+    }
+
+    /// Where each crash stands, with its signature; populations that crashed without exposure get a small one, as in `counts`.
+    pub(crate) fn places(&mut self, site: &Site, wanted: impl Fn(&Event) -> bool) -> Vec<(usize, u32)> {
+        let mut places = Vec::new();
         let mut missing = Vec::new();
         for event in self.events(site, wanted) {
             let Some(block) = self.block_of(event.at) else { continue };
             let Some(at) = self.release_of(block, event).and_then(|release| self.at(block, release, event.cell)) else {
                 continue;
             };
-            counts[at] += 1.0;
+            places.push((at, event.signature));
             if self.ran[at] <= 0.0 {
                 missing.push((at, block, usize::from(event.cell)));
             }
@@ -143,7 +150,7 @@ impl Frame {
                 self.ran[at] = (self.in_cell(block, cell) / 50.0).max(1e-6);
             }
         }
-        counts
+        places
     }
 
     fn load_of(&self, site: &Site, block: usize) -> Option<f64> {

@@ -109,7 +109,7 @@ impl Judge {
         let mut guarded = Guarded::of(self, room, from, until, release as u16);
         guarded.theta = theta;
         if guarded.is_unsafe(&guarded.own) {
-            let rate = room.normal.rate().max(1e-12);
+            let rate = room.normal.rate_of_all().max(1e-12);
             let needed = guarded.needed(&guarded.own) / rate;
             let unit = match site.basis() {
                 Basis::Instances => "instance-hours",

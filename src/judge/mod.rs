@@ -391,7 +391,7 @@ impl Judge {
         room.normal.advance(&room.site, &pushes, anchor);
         room.readings = room.watch.look(&room.site, &self.changes, &room.normal, &self.settings, now);
         let known = room.site.known_until(now);
-        room.site.disturbed = None;
+        room.site.fresh.clear();
         room.site.read_until = known;
         if room.site.unread.is_some_and(|unread| unread < known) {
             room.site.unread = None;

@@ -5,7 +5,8 @@ use super::{
     change::Push,
     frame::{Frame, exposure_of},
     rhythm::Rhythm,
-    site::{BUCKET, NOBODY, Site},
+    site::{BUCKET, Event, NOBODY, Site},
+    watch::Level,
 };
 
 /// Buckets that the past may reach back when it is read anew.
@@ -18,6 +19,8 @@ pub(crate) struct Normal {
     /// The first bucket that is not in.
     anchor: i64,
     folded: (usize, usize),
+    /// How often it was read from the beginning.
+    readings: u64,
     exposure: f64,
     of_release: Vec<f64>,
     /// The same weighed by the rhythm of its hours: what rates are rates of.
@@ -27,6 +30,7 @@ pub(crate) struct Normal {
     rhythm: Rhythm,
     counts: Vec<Past>,
     all: f64,
+    all_by_release: Vec<(u16, f64)>,
     /// Reports, of which an episode may have several.
     reports: f64,
 }
@@ -39,29 +43,52 @@ struct Past {
     by_release: Vec<(u16, f64)>,
 }
 
+fn add(by_release: &mut Vec<(u16, f64)>, release: u16) {
+    match by_release.iter_mut().find(|it| it.0 == release) {
+        Some(it) => it.1 += 1.0,
+        None => by_release.push((release, 1.0)),
+    }
+}
+
+fn of(by_release: &[(u16, f64)], release: u16) -> f64 {
+    by_release.iter().find(|it| it.0 == release).map_or(0.0, |it| it.1)
+}
+
 impl Normal {
     /// Moves the anchor to `until`, from the beginning where something was changed behind it.
     pub(crate) fn advance(&mut self, site: &Site, pushes: &[&Push], until: Micros) {
         let until = until.div_euclid(BUCKET);
         let shape = (site.explained.len(), site.explained.iter().filter(|it| it.to == Micros::MAX).count());
-        let disturbed = site.disturbed.is_some_and(|index| index < self.anchor);
         // What is older than four weeks says little of today, and a wrong clock must not make it an age.
         let first = site.buckets.range(until - LONGEST..).next().map(|it| *it.0);
         let first = self.first.filter(|own| first.is_some_and(|first| first > *own)).or(first);
-        if until < self.anchor || shape != self.folded || disturbed || first != self.first {
-            *self = Normal { folded: shape, first, anchor: first.unwrap_or(until), ..Normal::default() };
+        let anew = until < self.anchor || shape != self.folded || first != self.first;
+        if anew {
+            let readings = self.readings + 1;
+            *self = Normal { folded: shape, first, anchor: first.unwrap_or(until), readings, ..Normal::default() };
         }
-        if first.is_none() {
-            return;
-        }
+        let Some(first) = first else { return };
         self.of_release.resize(site.releases.len(), 0.0);
         self.of_cell.resize(site.cells.len(), (0.0, 0.0));
         self.counts.resize(site.signatures.len(), Past::default());
+        let is_late = |event: &&Event| (first..self.anchor).contains(&event.at.div_euclid(BUCKET)) && !anew;
+        let late: Vec<Event> = site.fresh.iter().filter(is_late).copied().collect();
+        late.iter().filter(|event| !site.is_clouded(event.at.div_euclid(BUCKET) * BUCKET)).for_each(|event| {
+            self.crashed(site, event);
+        });
+        let moved = self.anchor < until;
         while self.anchor < until {
             self.fold(site, pushes, self.anchor);
             self.anchor += 1;
         }
-        (self.loaded, self.loaded_of_release) = self.rhythm.settle(site.releases.len());
+        if anew || moved || !late.is_empty() {
+            (self.loaded, self.loaded_of_release) = self.rhythm.settle(site.releases.len());
+        }
+    }
+
+    /// Stays the same as long as the past is about the same: which reading of it, and the hour up to which it was read.
+    pub(crate) fn edition(&self) -> (u64, i64) {
+        (self.readings, (self.anchor * BUCKET).div_euclid(HOUR))
     }
 
     fn fold(&mut self, site: &Site, pushes: &[&Push], index: i64) {
@@ -80,26 +107,26 @@ impl Normal {
             self.rhythm.ran(start, release, amount);
         }
         let Some(bucket) = bucket else { return };
-        for event in &bucket.events {
-            if site.is_explained(event.signature, event.at) {
-                continue;
-            }
-            let past = &mut self.counts[event.signature as usize];
-            self.reports += 1.0;
-            if !event.counts {
-                continue;
-            }
-            past.count += 1.0;
-            self.all += 1.0;
-            self.rhythm.crashed(start, event.signature);
-            if event.release != NOBODY {
-                match past.by_release.iter_mut().find(|it| it.0 == event.release) {
-                    Some(it) => it.1 += 1.0,
-                    None => past.by_release.push((event.release, 1.0)),
-                }
-            }
-            self.of_cell[usize::from(event.cell)].0 += 1.0;
+        bucket.events.iter().for_each(|event| self.crashed(site, event));
+    }
+
+    fn crashed(&mut self, site: &Site, event: &Event) {
+        if site.is_explained(event.signature, event.at) {
+            return;
         }
+        self.reports += 1.0;
+        if !event.counts {
+            return;
+        }
+        let past = &mut self.counts[event.signature as usize];
+        past.count += 1.0;
+        self.all += 1.0;
+        self.rhythm.crashed(event.at.div_euclid(BUCKET) * BUCKET, event.signature);
+        if event.release != NOBODY {
+            add(&mut past.by_release, event.release);
+            add(&mut self.all_by_release, event.release);
+        }
+        self.of_cell[usize::from(event.cell)].0 += 1.0;
     }
 
     /// How long the past is.
@@ -129,7 +156,7 @@ impl Normal {
     }
 
     /// Crashes by exposure, all signatures and releases.
-    pub(crate) fn rate(&self) -> f64 {
+    pub(crate) fn rate_of_all(&self) -> f64 {
         if self.loaded > 0.0 { (self.all + 0.5) / self.loaded } else { 0.0 }
     }
 
@@ -162,18 +189,46 @@ impl Normal {
         if self.all > 0.0 { (self.reports / self.all).max(1.0) } else { 1.0 }
     }
 
+    /// Crashes of the past at one level.
+    pub(crate) fn count_at(&self, level: Level) -> f64 {
+        match level {
+            Level::All => self.all,
+            Level::Signature(signature) => self.counts.get(signature as usize).map_or(0.0, |past| past.count),
+        }
+    }
+
+    /// How wrong an expectation at one level may be, as `doubt` says.
+    pub(crate) fn doubt_at(&self, level: Level, at: Micros) -> f64 {
+        let rate = if self.loaded > 0.0 { self.count_at(level) / self.loaded } else { 0.0 };
+        self.rhythm.doubt(rate, &|signature| level.has(signature), at)
+    }
+
+    /// The rate at one level for one release, as `rate_of` says.
+    pub(crate) fn rate_at(&self, release: u16, level: Level) -> f64 {
+        let by_release = match level {
+            Level::All => self.all_by_release.as_slice(),
+            Level::Signature(signature) => {
+                self.counts.get(signature as usize).map_or(&[][..], |past| past.by_release.as_slice())
+            }
+        };
+        self.rate(release, self.count_at(level), of(by_release, release))
+    }
+
     /// The rate of some signatures for one release: its own past, drawn towards the service's by the weight of two crashes.
     ///
     /// A set that was never seen is expected half a crash in the whole past, or one in a hundred of all crashes.
     pub(crate) fn rate_of(&self, release: u16, wanted: &dyn Fn(u32) -> bool) -> f64 {
+        self.rate(release, self.count(wanted), self.count_of(release, wanted))
+    }
+
+    fn rate(&self, release: u16, count: f64, count_of: f64) -> f64 {
         if self.loaded <= 0.0 {
             return 0.0;
         }
-        let count = self.count(wanted);
         let service =
-            if count > 0.0 { (count + 0.5) / self.loaded } else { (0.5 / self.loaded).max(0.01 * self.rate()) };
+            if count > 0.0 { (count + 0.5) / self.loaded } else { (0.5 / self.loaded).max(0.01 * self.rate_of_all()) };
         let own = self.loaded_of_release.get(usize::from(release)).copied().unwrap_or(0.0);
-        (self.count_of(release, wanted) + 2.0) / (own + 2.0 / service)
+        (count_of + 2.0) / (own + 2.0 / service)
     }
 
     /// How much a cell crashes against the service, drawn towards one by the weight of eight crashes.
@@ -181,21 +236,33 @@ impl Normal {
         let (count, exposure) = self.of_cell.get(cell).copied().unwrap_or((0.0, 0.0));
         // The rhythm is that of all cells.
         let weighed = if self.exposure > 0.0 { exposure * self.loaded / self.exposure } else { 0.0 };
-        (count + 8.0) / (self.rate() * weighed + 8.0)
+        (count + 8.0) / (self.rate_of_all() * weighed + 8.0)
     }
 
     /// Expected crashes by block, release and cell.
     pub(crate) fn expected(&self, frame: &Frame, wanted: &dyn Fn(u32) -> bool) -> Vec<f64> {
         let rates: Vec<f64> = frame.releases.iter().map(|release| self.rate_of(*release, wanted)).collect();
+        let mut expected = self.weighed(frame);
+        Normal::at_rates(&mut expected, frame, &rates);
+        expected
+    }
+
+    /// Exposure by block, release and cell, weighed by rhythm, load and cell: what rates are to be multiplied with.
+    pub(crate) fn weighed(&self, frame: &Frame) -> Vec<f64> {
         let cells: Vec<f64> = (0..frame.cells).map(|cell| self.cell_factor(cell)).collect();
-        let mut expected = Vec::with_capacity(frame.ran.len());
+        let mut weighed = Vec::with_capacity(frame.ran.len());
         for (block, (start, end)) in frame.blocks.iter().enumerate() {
             let factor = self.rhythm.factor((start + end) / 2, frame.load[block]);
-            for place in 0..frame.width() {
-                let ran = frame.ran[block * frame.width() + place];
-                expected.push(ran * rates[place / frame.cells] * cells[place % frame.cells] * factor);
-            }
+            let ran = &frame.ran[block * frame.width()..(block + 1) * frame.width()];
+            weighed.extend(ran.iter().enumerate().map(|(place, ran)| ran * cells[place % frame.cells] * factor));
         }
-        expected
+        weighed
+    }
+
+    /// Multiplies weighed exposure by the rate of each release.
+    pub(crate) fn at_rates(weighed: &mut [f64], frame: &Frame, rates: &[f64]) {
+        for block in weighed.chunks_mut(frame.width().max(1)) {
+            block.iter_mut().enumerate().for_each(|(place, it)| *it *= rates[place / frame.cells]);
+        }
     }
 }

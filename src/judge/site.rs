@@ -131,8 +131,8 @@ pub(crate) struct Site {
     pub(crate) unread: Option<Micros>,
     /// The instant up to which crashes were set against exposure at the last look.
     pub(crate) read_until: Micros,
-    /// The earliest bucket in which something came late.
-    pub(crate) disturbed: Option<i64>,
+    /// Crashes that came in since the last look, which may be late: what was made of their buckets is brought up to date by them.
+    pub(crate) fresh: Vec<Event>,
     hosts: HashMap<u32, u32>,
     last_of_host: HashMap<(u32, u32), Micros>,
     carried: HashMap<u32, BTreeMap<i64, HashMap<u32, u32>>>,
@@ -243,7 +243,7 @@ impl Site {
         let place = events.partition_point(|other| other.at <= at);
         events.insert(place, event);
         self.unread = Some(self.unread.map_or(at, |unread| unread.max(at)));
-        self.disturbed = Some(self.disturbed.map_or(index, |disturbed| disturbed.min(index)));
+        self.fresh.push(event);
     }
 
     /// Whether a crash is evidence of its own: one per host and signature in ten minutes, and no host of a larger fleet may

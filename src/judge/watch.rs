@@ -8,11 +8,11 @@
 //! weighted mean, which needs no independence (Vovk, Wang 2021).
 
 use super::{
-    Micros, Settings,
+    HOUR, Micros, Settings,
     candidate::{Candidate, Change, Changes},
     frame::Frame,
     normal::Normal,
-    site::{BUCKET, Basis, Site},
+    site::{BUCKET, Basis, Event, Site},
     stats::ln_factor,
 };
 
@@ -70,6 +70,26 @@ struct Track {
     /// The first bucket that is not in `streams`.
     settled: i64,
     evidence: f64,
+    /// How wrong an expectation may be, and for which edition of the past and which hour that was worked out.
+    doubt: Option<((u64, i64), i64, f64)>,
+}
+
+impl Track {
+    fn new(level: Level, settled: i64) -> Track {
+        Track { level, streams: Vec::new(), settled, evidence: 0.0, doubt: None }
+    }
+
+    fn doubt(&mut self, normal: &Normal, until: Micros) -> f64 {
+        let (edition, hour) = (normal.edition(), until.div_euclid(HOUR));
+        match self.doubt {
+            Some((known, at, doubt)) if known == edition && at == hour => doubt,
+            _ => {
+                let doubt = normal.doubt_at(self.level, until);
+                self.doubt = Some((edition, hour, doubt));
+                doubt
+            }
+        }
+    }
 }
 
 /// The evidence at one level.
@@ -112,11 +132,12 @@ impl Watch {
         self.tracks.retain(|track| levels.contains(&track.level));
         for level in &levels {
             if !self.tracks.iter().any(|track| track.level == *level) {
-                self.tracks.push(Track { level: *level, streams: Vec::new(), settled: oldest, evidence: 0.0 });
+                self.tracks.push(Track::new(*level, oldest));
             }
         }
         for track in &mut self.tracks {
-            let disturbed = site.disturbed.is_some_and(|index| index < track.settled && index >= oldest);
+            let is_late = |event: &Event| (oldest..track.settled).contains(&event.at.div_euclid(BUCKET));
+            let disturbed = site.fresh.iter().any(|event| track.level.has(event.signature) && is_late(event));
             if track.settled < oldest || disturbed {
                 track.streams.clear();
                 track.settled = oldest;
@@ -129,17 +150,19 @@ impl Watch {
         let doses: Vec<(Candidate, Vec<f64>)> =
             candidates.into_iter().take(8).map(|it| (it.clone(), changes.doses(&it, site, &frame))).collect();
         let historical = has_past(normal, settings);
+        let places = frame.places(site, |event| event.counts && !site.is_explained(event.signature, event.at));
+        let weighed = normal.weighed(&frame);
+        let (mut counts, mut expected) = (vec![0.0; frame.ran.len()], weighed.clone());
         for track in &mut self.tracks {
             let level = track.level;
-            let wanted = |signature: u32| level.has(signature);
-            let counts = frame.counts(site, |event| {
-                event.counts && wanted(event.signature) && !site.is_explained(event.signature, event.at)
-            });
-            let expected = normal.expected(&frame, &wanted);
-            let shy = 1.0 + 1.0 / (normal.count(wanted) + 1.0).sqrt();
-            let expected: Vec<f64> = expected.iter().map(|it| it * shy).collect();
+            counts.fill(0.0);
+            places.iter().filter(|it| level.has(it.1)).for_each(|it| counts[it.0] += 1.0);
+            let shy = 1.0 + 1.0 / (normal.count_at(level) + 1.0).sqrt();
+            let rates: Vec<f64> = frame.releases.iter().map(|release| shy * normal.rate_at(*release, level)).collect();
+            expected.copy_from_slice(&weighed);
+            Normal::at_rates(&mut expected, &frame, &rates);
             // What the weather alone does in nine of ten hours is not yet an incident.
-            let weather = (1.3 * normal.doubt(&wanted, until)).exp();
+            let weather = (1.3 * track.doubt(normal, until)).exp();
             let scene = Scene { doses: &doses, historical, tolerance: tolerance(site).max(weather) };
             let mut now_streams = track.streams.clone();
             for index in track.settled..=last {
