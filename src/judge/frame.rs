@@ -184,15 +184,16 @@ pub(crate) fn exposure_of(site: &Site, pushes: &[&Push], index: i64, until: Micr
         let Some(ran) = measured(index) else { return Vec::new() };
         let mut parts: Vec<(u16, u16, f64)> =
             ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran) * part)).collect();
-        add_unheard(site, pushes, index, &mut parts);
+        add_unheard(site, pushes, index, elapsed / BUCKET as f64, &mut parts);
         return parts;
     }
     // Nothing was reported for this time: the last that was is taken to go on.
     let last = (frontier - 1).div_euclid(BUCKET);
     let covered = (frontier - last * BUCKET).max(1) as f64;
     let Some(ran) = measured(last) else { return Vec::new() };
-    let mut parts: Vec<(u16, u16, f64)> =
-        ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran) * elapsed / covered)).collect();
+    let mut parts: Vec<(u16, u16, f64)> = ran.iter().map(|ran| (ran.release, ran.cell, site.amount(ran))).collect();
+    add_unheard(site, pushes, last, covered / BUCKET as f64, &mut parts);
+    parts.iter_mut().for_each(|it| it.2 *= elapsed / covered);
     move_on(site, pushes, last * BUCKET, start + elapsed as Micros / 2, &mut parts);
     parts
 }
@@ -228,7 +229,8 @@ fn move_on(site: &Site, pushes: &[&Push], from: Micros, until: Micros, parts: &m
 
 /// What a release must have run that was heard of before, is not heard of now, and crashes all the same: by the share that its push
 /// meant it to have, beside what was heard of the others.
-fn add_unheard(site: &Site, pushes: &[&Push], index: i64, parts: &mut Vec<(u16, u16, f64)>) {
+/// Where the others run so much more that nothing is missing, it bears another name for a while.
+fn add_unheard(site: &Site, pushes: &[&Push], index: i64, part: f64, parts: &mut Vec<(u16, u16, f64)>) {
     /// Measured against intended: less than this is not a slow rollout but a gap.
     const HEARD: f64 = 0.35;
     /// How long after a step a release may still be on its way.
@@ -248,6 +250,11 @@ fn add_unheard(site: &Site, pushes: &[&Push], index: i64, parts: &mut Vec<(u16, 
             near.flat_map(|(_, bucket)| &bucket.events).any(|event| usize::from(event.release) == release)
         };
         if all <= 0.0 || own >= HEARD * share * all || !crashes() {
+            continue;
+        }
+        let first = push.first_exposed().map_or(index, |first| first.div_euclid(BUCKET));
+        let whole: f64 = site.buckets.get(&(first - 1)).iter().flat_map(|it| &it.ran).map(|ran| site.amount(ran)).sum();
+        if all >= whole * part * (1.0 - share / 2.0) && whole > 0.0 {
             continue;
         }
         for cell in 0..site.cells.len() {

@@ -122,13 +122,19 @@ impl Question<'_> {
                         (frame.share(b - back, release, c) / now).min(1.0)
                     });
                 }
-                // Ten minutes of instances that are new and do not say so yet.
+                // Just after a step some of it still bears the old name: what is heard of it a little before or after tells how much.
+                let length = (frame.blocks[0].1 - frame.blocks[0].0).max(1);
+                let near = (1 + 15 * MINUTE / length) as usize;
+                let steps = &self.changes.pushes[number].steps;
                 let unsaid = |b: usize, other: u16, c: usize| {
                     let (start, end) = frame.blocks[b];
-                    let started = b.checked_sub(1).map_or(0.0, |back| dose(b, c) - dose(back, c)).max(0.0);
-                    let part = (10.0 * MINUTE as f64 / (end - start).max(1) as f64).min(1.0);
                     let ran = frame.at(b, other, c as u16).map_or(0.0, |at| frame.ran[at]);
-                    if ran > 0.0 { (started * part * frame.in_cell(b, c) / ran).min(1.0) } else { 0.0 }
+                    if ran <= 0.0 || !steps.iter().any(|step| step.at < end && start < step.at + 15 * MINUTE) {
+                        return 0.0;
+                    }
+                    let around = b.saturating_sub(near)..(b + near + 1).min(frame.blocks.len());
+                    let most = around.map(|b| dose(b, c)).fold(0.0, f64::max);
+                    ((most - dose(b, c)) * frame.in_cell(b, c) / ran).clamp(0.0, 1.0)
                 };
                 add(itself, Shape::ReleaseMislabelled, 0.02, &|b, other, c| {
                     if other == release { 1.0 } else { unsaid(b, other, c) }
