@@ -39,10 +39,15 @@ impl Judge {
             })
             .collect();
         let case = &mut self.cases[number];
-        // A blame that comes later than the regression was said has to be likelier than one that comes with it.
+        // A blame that comes later than the regression was said has to be likelier than one that comes with it, and one that takes
+        // the place of another has to be sure.
         let leader = view.changes.first().copied();
-        let wavers =
-            case.kind_said && case.blamed().is_none() && leader.is_some_and(|it| (BLAME..LIKELY).contains(&it.1));
+        let enough = match case.blamed() {
+            None => LIKELY,
+            Some(said) if leader.is_some_and(|it| it.0 != said) => self.settings.sure,
+            Some(_) => BLAME,
+        };
+        let wavers = case.kind_said && leader.is_some_and(|it| (BLAME..enough).contains(&it.1));
         if !wavers {
             case.suspects = suspects;
             case.kind = view.kind;

@@ -284,6 +284,8 @@ impl Judge {
         let patience = match leader {
             Some((_, probability)) if probability >= LIKELY && !usual => self.settings.patience * 3 / 2,
             Some((_, probability)) if probability >= BLAME => self.settings.patience * 12,
+            // One of several changes did it: which one shows as they move on, and gates hold meanwhile.
+            Some(_) if nothing + view.it.chance() < 1.0 - sure => self.settings.patience * 5,
             _ => self.settings.patience,
         };
         let case = &mut self.cases[number];
