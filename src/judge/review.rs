@@ -231,6 +231,7 @@ impl Judge {
             let candidate = it.candidates.iter().find(|it| it.change == change)?;
             match (top.shape, change) {
                 (Shape::Returning, Change::Push(push)) => self.changes.pushes[push].taken_back(),
+                (Shape::ReleaseAged(hours), _) => Some(candidate.first + Micros::from(hours) * HOUR),
                 (shape, _) if shape.is_later() => None,
                 _ => Some(candidate.first),
             }
