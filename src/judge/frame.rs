@@ -54,6 +54,15 @@ impl Frame {
             }
         }
         frame.load = (0..frame.blocks.len()).map(|block| frame.load_of(site, block)).collect();
+        // What was not reported yet is as busy as what was last.
+        let newest = site.frontier.map(|frontier| (frontier - 1).div_euclid(BUCKET));
+        let last = newest.and_then(|last| load_of(site, last, last + 1));
+        let frontier = site.frontier.unwrap_or(Micros::MAX);
+        for (block, load) in frame.blocks.iter().zip(&mut frame.load) {
+            if load.is_none() && block.0 >= frontier {
+                *load = last;
+            }
+        }
         frame
     }
 
@@ -154,19 +163,24 @@ impl Frame {
     }
 
     fn load_of(&self, site: &Site, block: usize) -> Option<f64> {
-        if site.basis() != Basis::Instances {
-            return None;
-        }
         let first = self.first + block as i64 * self.buckets_a_block;
-        let (mut hours, mut sessions) = (0.0, 0.0);
-        for (_, bucket) in site.buckets.range(first..first + self.buckets_a_block) {
-            for ran in &bucket.ran {
-                hours += f64::from(ran.hours);
-                sessions += f64::from(ran.sessions);
-            }
-        }
-        (hours > 0.0 && sessions > 0.0).then(|| sessions / hours)
+        load_of(site, first, first + self.buckets_a_block)
     }
+}
+
+/// Sessions by instance-hour in the buckets from `first` to before `end`, where both are known.
+fn load_of(site: &Site, first: i64, end: i64) -> Option<f64> {
+    if site.basis() != Basis::Instances {
+        return None;
+    }
+    let (mut hours, mut sessions) = (0.0, 0.0);
+    for (_, bucket) in site.buckets.range(first..end) {
+        for ran in &bucket.ran {
+            hours += f64::from(ran.hours);
+            sessions += f64::from(ran.sessions);
+        }
+    }
+    (hours > 0.0 && sessions > 0.0).then(|| sessions / hours)
 }
 
 /// Exposure of one bucket in the service's basis, counted up to `until`.

@@ -298,7 +298,8 @@ impl Judge {
         }
         // A rise of everybody may be traffic: how busy it was is known once exposure for the time of the alarm has come.
         let site = &self.rooms[case.room].site;
-        let measured = site.frontier.is_none_or(|frontier| frontier >= case.alarm || now - frontier > STALE);
+        let needed = case.alarm.max(view.onset.latest + BUCKET);
+        let measured = site.frontier.is_none_or(|frontier| frontier >= needed || now - frontier > STALE);
         let common = !likely;
         if (case.streak.1 < 2 && !waited) || (common && !measured) {
             return false;

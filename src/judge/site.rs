@@ -138,7 +138,6 @@ pub(crate) struct Site {
     carried: HashMap<u32, BTreeMap<i64, HashMap<u32, u32>>>,
     has_instances: bool,
     has_sessions: bool,
-    windows: Micros,
     /// Windows of exposure that were told lately, by hour.
     told: BTreeMap<i64, HashSet<u64>>,
 }
@@ -180,7 +179,6 @@ impl Site {
         }
         self.has_instances |= instances > 0.0;
         self.has_sessions |= sessions > 0.0;
-        self.windows = self.windows.max(span.min(HOUR));
         self.frontier = Some(self.frontier.map_or(end, |frontier| frontier.max(end)));
         if instances > 0.0 || sessions > 0.0 {
             let life = &mut self.lives[usize::from(release)];
