@@ -120,6 +120,8 @@ pub(crate) struct Question<'a> {
     pub(crate) latest_start: Micros,
     /// When other trouble without a change was going on here: its beginning and end.
     pub(crate) known_spells: &'a [(Micros, Micros)],
+    /// How often the same signatures crashed like this before and no change was behind it.
+    pub(crate) precedents: usize,
     pub(crate) until: Micros,
 }
 
@@ -144,11 +146,11 @@ impl Question<'_> {
         for candidate in &candidates {
             self.propose(&it, candidate, new_signature, &mut explanations);
         }
-        // However many changes there are, together they stand against "none of these" as a few would.
+        // However many changes there are, together they stand against "none of these" as a few would; and less where the like came
+        // without a change before.
         let all: f64 = explanations.iter().map(|it| it.prior).sum();
-        if all > 1.0 {
-            explanations.iter_mut().for_each(|it| it.prior /= all);
-        }
+        let against = all.max(1.0) * (1.0 + 2.0 * self.precedents as f64);
+        explanations.iter_mut().for_each(|it| it.prior /= against);
         let calm = Calm::of(&it, self.normal.doubt(self.wanted, self.until), self.normal.count(self.wanted));
         for explanation in &mut explanations {
             self.weigh(&it, &calm, explanation);

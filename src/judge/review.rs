@@ -211,6 +211,7 @@ impl Judge {
             from: case.onset.earliest.min(case.alarm - HOUR),
             latest_start: case.alarm,
             known_spells: &spells,
+            precedents: self.precedents(number),
             until,
         };
         let mut it = question.answer();
@@ -259,6 +260,20 @@ impl Judge {
                 && case.ended.is_none_or(|ended| until - ended.0 < 2 * HOUR)
         });
         beside.map(|(_, case)| (case.onset.at, case.ended.map_or(until, |ended| ended.0))).collect()
+    }
+
+    /// How often, in the two weeks before, one of a case's signatures crashed too much and went quiet again without a change behind it.
+    fn precedents(&self, number: usize) -> usize {
+        const REMEMBERED: Micros = 14 * 24 * HOUR;
+        let case = &self.cases[number];
+        let before = self.cases.iter().filter(|other| {
+            other.room == case.room
+                && other.number > 0
+                && other.withdrawn.is_none()
+                && other.blamed().is_none()
+                && other.ended.is_some_and(|ended| ended.0 < case.alarm && case.alarm - ended.0 < REMEMBERED)
+        });
+        before.filter(|other| other.signatures.iter().any(|it| case.signatures.contains(it))).count()
     }
 
     /// Whether a crash belongs to another regression.
