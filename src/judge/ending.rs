@@ -53,7 +53,8 @@ impl Inquest<'_> {
         }
         if let Some((at, ending)) = self.fell() {
             // Harm that goes away while its suspect stays speaks against the suspect: that is for the next look to weigh.
-            let contradicts = ending == Ending::Subsided && self.explanation.change.is_some();
+            let by_itself = matches!(ending, Ending::Subsided | Ending::Fixed);
+            let contradicts = by_itself && self.explanation.change.is_some() && self.culprit_gone().is_none();
             if !contradicts || self.until - at >= 2 * HOUR {
                 return Some((at, ending));
             }
@@ -240,7 +241,11 @@ impl Inquest<'_> {
     /// Crashes since an instant, of some releases or all, with what was expected, and would be if harm went on.
     fn sums(&self, since: Micros, releases: Option<&[u16]>) -> Sums {
         let frame = &self.it.frame;
-        let harm = self.elevation();
+        let mut harm = self.elevation();
+        let (scale, each) = self.scale(&harm, since);
+        for (harm, ran) in harm.iter_mut().zip(&frame.ran) {
+            *harm = (*harm * scale).min(each * ran);
+        }
         let mut sums = Sums::default();
         for (block, (start, end)) in frame.blocks.iter().enumerate() {
             let part = (end - since.clamp(*start, *end)) as f64 / (end - start).max(1) as f64;
@@ -263,6 +268,28 @@ impl Inquest<'_> {
             }
         }
         sums
+    }
+
+    /// What harm came to before an instant against what its explanation makes of it: the weather that all explanations share leaves the
+    /// size of harm open where next to nothing was to be expected. Drawn towards one by the weight of three crashes. And, where others than
+    /// the culprit crash, what each of them suffered so far: what is left of them suffers no more only because the culprit spread.
+    fn scale(&self, harm: &[f64], before: Micros) -> (f64, f64) {
+        const WEIGHT: f64 = 3.0;
+        let frame = &self.it.frame;
+        let (mut found, mut meant, mut ran) = (WEIGHT, WEIGHT, 0.0);
+        for (block, (start, end)) in frame.blocks.iter().enumerate() {
+            if *start < self.onset || *end > before {
+                continue;
+            }
+            for at in (block * frame.width()..(block + 1) * frame.width()).filter(|at| harm[*at] > 0.0) {
+                found += self.it.counts[at] - self.it.expected[at];
+                meant += harm[at];
+                ran += frame.ran[at];
+            }
+        }
+        let others = matches!(self.explanation.kind, Kind::Collateral | Kind::Mixed);
+        let each = if others && ran > 0.0 { (found / ran).max(0.0) } else { f64::MAX };
+        ((found / meant).clamp(0.1, 3.0), each)
     }
 
     /// Reports of one population in the block that `since` falls into, after it.

@@ -1,10 +1,10 @@
 //! What is said of a case: suspects with their reasons, what it came to, continuations, evidence; and when to say it again.
 
 use super::{
-    Judge, MINUTE, Micros, Room,
+    HOUR, Judge, MINUTE, Micros, Room,
     attribution::{Attribution, Explanation},
     candidate::Change,
-    case::View,
+    case::{View, ends_by_itself},
     cost::{Cost, Scope, round},
     evidence::{CellEvidence, Evidence, Fit, Said},
     onset::Began,
@@ -14,7 +14,7 @@ use super::{
     stats::poisson_tail,
 };
 use crate::domain::{
-    finding::{BLAME, Continuation, Kind, Known, Suspect, SuspectKind},
+    finding::{BLAME, Continuation, Ending, Kind, Known, Suspect, SuspectKind},
     time,
 };
 
@@ -190,7 +190,9 @@ impl Judge {
         let case = &self.cases[number];
         let room = &mut self.rooms[case.room];
         let known = case.known;
-        let (from, to) = (case.onset.earliest, case.ended.map_or(Micros::MAX, |ended| ended.0));
+        // Stragglers of a harm whose end is certain are still its own.
+        let last = |ended: (Micros, Ending)| ended.0 + if ends_by_itself(ended.1) { 0 } else { HOUR / 2 };
+        let (from, to) = (case.onset.earliest, case.ended.map_or(Micros::MAX, last));
         let mut moved = false;
         for it in room.site.explained.iter_mut().filter(|it| it.case == number) {
             moved |= it.to != to;

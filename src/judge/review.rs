@@ -4,7 +4,7 @@ use super::{
     HOUR, Judge, MINUTE, Micros, Room,
     attribution::Question,
     candidate::Change,
-    case::{Case, View, ends_by_itself},
+    case::{Case, View},
     ending::Inquest,
     onset::{Began, began},
     report::victims,
@@ -361,7 +361,7 @@ impl Judge {
                 && it.room == case.room
                 && it.number > 0
                 && it.withdrawn.is_none()
-                && it.ended.is_none_or(|ended| ends_by_itself(ended.1) && case.onset.at - ended.0 < HOUR / 2)
+                && it.ended.is_none_or(|ended| case.onset.at - ended.0 < HOUR / 2)
                 && it.blamed() == case.blamed()
         })
     }
