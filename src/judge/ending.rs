@@ -242,7 +242,9 @@ impl Inquest<'_> {
     fn sums(&self, since: Micros, releases: Option<&[u16]>) -> Sums {
         let frame = &self.it.frame;
         let mut harm = self.elevation();
-        let (scale, each) = self.scale(&harm, since);
+        // Little of it came before an early instant; all of it says more, though quiet that has set in makes it less.
+        let ((before, _), (all, each)) = (self.scale(&harm, since), self.scale(&harm, self.until));
+        let scale = before.min(all);
         for (harm, ran) in harm.iter_mut().zip(&frame.ran) {
             *harm = (*harm * scale).min(each * ran);
         }
