@@ -3,7 +3,7 @@
 use super::{
     HOUR, Judge, MINUTE, Micros, Room,
     attribution::Question,
-    candidate::Change,
+    candidate::{Candidate, Change},
     case::{Case, View},
     ending::Inquest,
     onset::{Began, began},
@@ -100,7 +100,10 @@ impl Judge {
         let lately = self.cases.iter().rposition(|case| {
             let just_now = case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR);
             let here = case.room == number && case.number > 0 && case.withdrawn.is_none() && alike(case);
-            here && (just_now || room.victims_are_back(case, now))
+            // Where nothing was behind it, and a change has moved since, this may be another harm: that is to be judged on its own.
+            let moved = |it: &Candidate| it.moves.iter().any(|at| *at > case.onset.at);
+            let other = case.blamed().is_none() && self.changes.candidates(&room.site, now, now).iter().any(moved);
+            here && !other && (just_now || room.victims_are_back(case, now))
         });
         if let Some(lately) = lately {
             // What comes back so soon had not ended.
@@ -361,8 +364,10 @@ impl Judge {
                 && it.room == case.room
                 && it.number > 0
                 && it.withdrawn.is_none()
-                && it.ended.is_none_or(|ended| case.onset.at - ended.0 < HOUR / 2)
                 && it.blamed() == case.blamed()
+                && it.ended.is_none_or(|ended| {
+                    case.onset.at - ended.0 < if it.blamed().is_some() { HOUR / 2 } else { 2 * HOUR }
+                })
         })
     }
 
