@@ -9,7 +9,6 @@ use super::{
     evidence::{CellEvidence, Evidence, Fit, Said},
     onset::Began,
     paths::Fork,
-    review::LIKELY,
     site::{Basis, Event},
     stats::poisson_tail,
 };
@@ -39,14 +38,10 @@ impl Judge {
             })
             .collect();
         let case = &mut self.cases[number];
-        // A blame that comes later than the regression was said has to be likelier than one that comes with it, and one that takes
-        // the place of another has to be sure.
+        // A blame that comes later than the regression was said, or takes the place of another, has to be sure.
         let leader = view.changes.first().copied();
-        let enough = match case.blamed() {
-            None => LIKELY,
-            Some(said) if leader.is_some_and(|it| it.0 != said) => self.settings.sure,
-            Some(_) => BLAME,
-        };
+        let stays = case.blamed().is_some_and(|said| leader.is_some_and(|it| it.0 == said));
+        let enough = if stays { BLAME } else { self.settings.sure };
         let wavers = case.kind_said && leader.is_some_and(|it| (BLAME..enough).contains(&it.1));
         if !wavers {
             case.suspects = suspects;
