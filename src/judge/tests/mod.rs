@@ -3,5 +3,7 @@
 mod answers;
 mod families;
 mod fleet;
-mod scale;
+mod properties;
 mod story;
+
+pub(crate) use fleet::Dice;

@@ -116,28 +116,6 @@ fn records_without_a_time_of_arrival_tell_the_same_story() {
 }
 
 #[test]
-#[ignore = "a table to look at"]
-fn how_early_the_story_is_seen() {
-    for seed in 1..=20 {
-        let findings = replay(told(seed));
-        let it = harm(&findings);
-        let outage = findings.regressions.iter().find(|it| it.kind == Kind::Ambient);
-        println!(
-            "took seed {seed}: said {} onset {} {}..{} {:?} excess {:.0} ended {:?} outage {:?} gates {:?}",
-            it.detected_at.format("%H:%M"),
-            it.onset.at.format("%H:%M"),
-            it.onset.earliest.format("%H:%M"),
-            it.onset.latest.format("%H:%M"),
-            it.suspects.iter().map(|it| format!("{} {:.2}", it.id, it.probability)).collect::<Vec<_>>(),
-            it.excess_crashes.estimate,
-            it.ended_because,
-            outage.map(|it| it.onset.at.format("%H:%M").to_string()),
-            findings.gates.iter().filter(|it| it.push == "relay-118").map(|it| it.decision.word()).collect::<Vec<_>>(),
-        );
-    }
-}
-
-#[test]
 fn what_is_said_live_is_what_a_replay_says_however_time_is_passed() {
     let records = told(1);
     let replayed = replay(records.clone());
