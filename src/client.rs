@@ -108,6 +108,9 @@ pub struct Start {
     /// The commit that was built
     #[arg(long)]
     commit: Option<String>,
+    /// Why a release that was marked as bad is gone back to all the same; kept on the record
+    #[arg(long = "override", value_name = "WHY")]
+    over: Option<String>,
     /// Where to read more about the change
     #[arg(long, value_name = "URL")]
     url_of_change: Option<String>,
@@ -132,6 +135,9 @@ pub struct Step {
     /// Why. Going past the gate needs it
     #[arg(long)]
     reason: Option<String>,
+    /// Why a release that was marked as bad is gone back to all the same; kept on the record
+    #[arg(long = "override", value_name = "WHY")]
+    over: Option<String>,
     /// A program took this step with nobody looking
     #[arg(long)]
     automatic: bool,
@@ -185,6 +191,9 @@ pub struct Gate {
     /// The push's id; or a service, which means its one open push
     #[arg(value_name = "PUSH-OR-SERVICE")]
     which: String,
+    /// The share that it would go to; without it, the next stage of the push's plan
+    #[arg(long, value_parser = words::percent)]
+    percent: Option<Percent>,
     /// How to print the answer
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -244,6 +253,7 @@ impl Start {
         put(&mut fields, "environment", self.environment);
         put(&mut fields, "kind", self.kind);
         put(&mut fields, "commit", self.commit);
+        put(&mut fields, "override", self.over);
         put(&mut fields, "url", self.url_of_change);
         put(&mut fields, "actor", self.who.actor);
         let features: Vec<Value> = self.features.iter().map(|it| json!({ "name": it.name, "flag": it.flag })).collect();
@@ -269,7 +279,7 @@ impl Step {
     fn advance(self) -> Result<ExitCode, Failure> {
         let server = Server::at(&self.reach)?;
         let push = server.push(&self.which, self.environment.as_deref())?;
-        let answer = server.gate(&push.id)?;
+        let answer = server.gate(&push.id, self.percent)?;
         if answer.code != 0 {
             eprintln!("{}", answer.text());
             if self.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
@@ -294,6 +304,7 @@ impl Step {
         put(&mut fields, "percent", self.percent.map(Percent::value));
         put(&mut fields, "cells", cells(&self.cells));
         put(&mut fields, "reason", self.reason);
+        put(&mut fields, "override", self.over);
         put(&mut fields, "automatic", self.automatic.then_some(true));
         server.post(&format!("/pushes/{}/steps", words::segment(push)), &Value::Object(fields))?;
         let share = self.percent.map_or_else(String::new, |percent| format!(" to {percent} %"));
@@ -329,7 +340,7 @@ impl Gate {
     fn run(self) -> Result<ExitCode, Failure> {
         let server = Server::at(&self.reach)?;
         let push = server.push(&self.which, self.environment.as_deref())?;
-        let answer = server.gate(&push.id)?;
+        let answer = server.gate(&push.id, self.percent)?;
         match self.format {
             Format::Json => println!("{}", serde_json::to_string_pretty(&answer.whole)?),
             Format::Text => println!("{}", answer.text()),

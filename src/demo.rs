@@ -82,7 +82,7 @@ fn act(store: &Store, mut records: Vec<Record>) -> Result<(), flows::Error> {
     feed_to(&mut judge, at("2026-03-03T03:58:00Z"))?;
     look(dana, at("2026-03-03T03:58:00Z"))?;
     feed_to(&mut judge, at("2026-03-03T05:21:20Z"))?;
-    ask_gate::ask_gate(store, &judge, &who(dana)?, dana, push, at("2026-03-03T05:21:20Z"))?;
+    ask_gate::ask_gate(store, &judge, &who(dana)?, dana, push, None, at("2026-03-03T05:21:20Z"))?;
     feed_to(&mut judge, at("2026-03-03T05:27:00Z"))?;
     look(lee, at("2026-03-03T05:27:00Z"))?;
     feed_to(&mut judge, at("2026-03-03T05:33:00Z"))?;

@@ -1,7 +1,10 @@
 //! Talking to a server: addresses, tokens, tries, and answers that are errors. What is said is decided by the commands.
 
 use super::{Reach, words};
-use crate::{console::Failure, domain::finding::Decision};
+use crate::{
+    console::Failure,
+    domain::{finding::Decision, percent::Percent},
+};
 use serde_json::Value;
 use std::time::Duration;
 use ureq::{
@@ -98,9 +101,10 @@ impl Server {
         }
     }
 
-    /// Asks the gate for a push.
-    pub fn gate(&self, push: &str) -> Result<GateAnswer, Failure> {
-        let whole = self.get(&format!("/pushes/{}/gate", words::segment(push)))?;
+    /// Asks the gate for a push, which may say the share that it would go to.
+    pub fn gate(&self, push: &str, next: Option<Percent>) -> Result<GateAnswer, Failure> {
+        let next = next.map_or_else(String::new, |percent| format!("?percent={}", percent.value()));
+        let whole = self.get(&format!("/pushes/{}/gate{next}", words::segment(push)))?;
         let word = whole["decision"].as_str().unwrap_or_default();
         let decision = Decision::parse(word)
             .ok_or_else(|| Failure(format!("the server gave a verdict that this program does not know: “{word}”")))?;

@@ -163,6 +163,25 @@ impl Policy {
         if wrong.is_empty() { Ok(policy) } else { Err(wrong) }
     }
 
+    /// The rules in sentences, as a reader wants them.
+    pub fn says(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        all.extend(self.bake_minutes.map(|it| format!("Every step runs {} minutes before the next.", figure(it))));
+        all.extend(self.largest_step.map(|it| format!("One step raises the share by at most {} points.", figure(it))));
+        all.extend(self.hours.as_ref().map(|hours| format!("Pushes go on {} only.", hours.says())));
+        if self.needs_pair_test {
+            all.push("Before step one, somebody has tested the release beside the one that it replaces.".into());
+        }
+        all.push(if self.accept_unknown {
+            "What cannot be told yet is good enough.".into()
+        } else {
+            let ratio = figure(self.rule_out);
+            format!("Harm of {ratio} times the usual crash rate is ruled out for everybody whom the push may harm.")
+        });
+        all.push("Releases that are known to harm each other are not brought together.".into());
+        all
+    }
+
     /// The rules that are not met, each in a sentence that says what now.
     pub fn unmet(&self, it: &Asking<'_>) -> Vec<String> {
         let mut unmet = Vec::new();

@@ -1,14 +1,13 @@
 //! Asking the gate: may this push go on? What the judge says, and what people said, on the record.
 
-use super::Error;
+use super::{Error, guard_push::Rules};
 use crate::{
     domain::{
         Time,
         finding::{Decision, GateAnswer},
         push::PushState,
-        time,
     },
-    judge::{Guard, Judge},
+    judge::Judge,
     secret,
     store::{
         Actor, Store,
@@ -18,10 +17,10 @@ use crate::{
 };
 use serde_json::json;
 
-/// The gate's answer now, without writing anything down.
-pub fn answer(judge: &Judge, push: &Push, holds: &[Hold], now: Time) -> GateAnswer {
+/// The gate's answer now, without writing anything down. `next` is the share that is asked for, percent, where it is said.
+pub fn answer(judge: &Judge, push: &Push, holds: &[Hold], rules: &Rules, next: Option<f64>, now: Time) -> GateAnswer {
     let id = &push.started.push;
-    let mut answer = judge.gate(id, now, &Guard::default()).unwrap_or_else(|| GateAnswer {
+    let mut answer = judge.gate(id, now, &rules.guard()).unwrap_or_else(|| GateAnswer {
         push: id.clone(),
         at: now,
         decision: Decision::Hold,
@@ -37,11 +36,7 @@ pub fn answer(judge: &Judge, push: &Push, holds: &[Hold], now: Time) -> GateAnsw
     if let Some(bad) = &push.bad {
         say(Decision::Stop, format!("{} was marked as bad by {}: “{}”", push.started.release, bad.actor, bad.reason));
     }
-    if let Some(left) = bake_left(push, now) {
-        let until = now + left;
-        let minutes = left.num_seconds().div_euclid(60) + 1;
-        say(Decision::Hold, format!("This step bakes until {} UTC. {minutes} minutes left.", until.format("%H:%M")));
-    }
+    rules.unmet(push, next, now).into_iter().for_each(|rule| say(Decision::Hold, rule));
     match push.standing.state {
         PushState::Paused => say(Decision::Hold, "This push is paused; resume it first.".into()),
         PushState::Stopped => say(Decision::Stop, "This push was stopped.".into()),
@@ -51,21 +46,20 @@ pub fn answer(judge: &Judge, push: &Push, holds: &[Hold], now: Time) -> GateAnsw
     answer
 }
 
-/// How long the present stage still has to bake by the push's own plan.
-fn bake_left(push: &Push, now: Time) -> Option<chrono::TimeDelta> {
-    let since = push.standing.since?;
-    let stage = push.started.plan.iter().rev().find(|stage| stage.percent <= push.standing.percent)?;
-    let until = since + time::seconds((stage.soak_minutes? * 60.0) as i64);
-    (until > now && push.standing.percent.value() > 0.0 && push.standing.state.is_open()).then(|| until - now)
-}
-
 /// The push and the gate's answer now, without writing the question down: for who looks and does not ask.
-pub fn look_at_gate(store: &Store, judge: &Judge, push: &str, now: Time) -> Result<(Push, GateAnswer), Error> {
-    let (known, holds, ids) = store.read::<_, Error>(|read| {
+pub fn look_at_gate(
+    store: &Store,
+    judge: &Judge,
+    push: &str,
+    next: Option<f64>,
+    now: Time,
+) -> Result<(Push, GateAnswer), Error> {
+    let (known, holds, rules, ids) = store.read::<_, Error>(|read| {
         let known = read.push(push)?.ok_or_else(|| Error::no("push", push))?;
-        Ok((known, read.holds_of(push)?, read.regression_keys()?))
+        let rules = Rules::of(read, &known)?;
+        Ok((known, read.holds_of(push)?, rules, read.regression_keys()?))
     })?;
-    let mut answer = answer(judge, &known, &holds, now);
+    let mut answer = answer(judge, &known, &holds, &rules, next, now);
     name_kept(judge, &ids, &mut answer);
     Ok((known, answer))
 }
@@ -81,16 +75,17 @@ pub(super) fn name_kept(judge: &Judge, ids: &[(String, String)], answer: &mut Ga
     }
 }
 
-/// Asks the gate for a push, and keeps the question with its answer.
+/// Asks the gate for a push, and keeps the question with its answer. `next` is the share that it asks for, percent.
 pub fn ask_gate(
     store: &Store,
     judge: &Judge,
     by: &Actor,
     who: &str,
     push: &str,
+    next: Option<f64>,
     now: Time,
 ) -> Result<GateAnswer, Error> {
-    let (known, answer) = look_at_gate(store, judge, push, now)?;
+    let (known, answer) = look_at_gate(store, judge, push, next, now)?;
     let asked = GateAsked {
         push: push.to_owned(),
         at: now,

@@ -8,6 +8,7 @@ pub mod administer;
 pub mod ask_gate;
 pub mod change_push;
 pub mod export_history;
+pub mod guard_push;
 pub mod hold_push;
 pub mod import_history;
 pub mod incident;
@@ -17,6 +18,7 @@ pub mod mind_risk;
 pub mod postmortem_facts;
 pub mod record_change;
 pub mod replay_history;
+pub mod report_pair;
 pub mod sign_in;
 pub mod take_telemetry;
 

@@ -1,7 +1,7 @@
 //! Recording one change: a service declared, a push begun, a step, a flag change, a note.
 //! Telemetry has a lane of its own.
 
-use super::Error;
+use super::{Error, guard_push::refuse_bad_target};
 use crate::{
     domain::{
         Record, Time,
@@ -20,6 +20,7 @@ pub fn record_change(store: &Store, by: &Actor, record: &Record, now: Time) -> R
         if let Record::PushStep(step) = record {
             refuse_false_ending(tx, by, step, now)?;
         }
+        refuse_bad_target(tx, record)?;
         keep_change(tx, by, record, now)
     })
 }
@@ -27,7 +28,9 @@ pub fn record_change(store: &Store, by: &Actor, record: &Record, now: Time) -> R
 /// Keeps the beginning of a push and its first step together: both, or neither. New where either is.
 pub fn begin_push(store: &Store, by: &Actor, begun: &Record, first: &Record, now: Time) -> Result<Kept, Error> {
     store.keep(|tx| {
+        refuse_bad_target(tx, begun)?;
         let begun = keep_change(tx, by, begun, now)?;
+        refuse_bad_target(tx, first)?;
         let first = keep_change(tx, by, first, now)?;
         Ok(if first == Kept::New { first } else { begun })
     })

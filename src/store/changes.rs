@@ -433,6 +433,20 @@ impl Tx<'_> {
         Ok(if new == 1 { Kept::New } else { Kept::Repeat })
     }
 
+    /// The push that brought a release of a service and was marked as bad, with the mark.
+    pub fn bad_release(&mut self, service: &str, release: &str) -> Result<Option<(String, Bad)>, StoreError> {
+        let row: Option<PushColumns> = on_each!(self.db, c => push::table
+            .filter(push::service.eq(service))
+            .filter(push::release.eq(release))
+            .filter(push::bad_at.is_not_null())
+            .order(push::bad_at.desc())
+            .select(push_columns!())
+            .first(c)
+            .optional())?;
+        let push = row.map(as_push).transpose()?;
+        Ok(push.and_then(|it| it.bad.map(|bad| (it.started.push, bad))))
+    }
+
     /// Marks a push as bad, once.
     pub fn mark_bad(&mut self, id: &str, mark: &Bad) -> Result<(), StoreError> {
         let changes = (

@@ -169,6 +169,16 @@ impl Read<'_> {
         rows.into_iter().map(StoredRegression::try_from).collect()
     }
 
+    /// Regressions of a service in every environment, in order of onset.
+    pub fn regressions_anywhere_of(&mut self, service: &str) -> Result<Vec<StoredRegression>, StoreError> {
+        let rows: Vec<Row> = on_each!(self.db, c => regression::table
+            .filter(regression::service.eq(service))
+            .select(Row::as_select())
+            .order(regression::onset_at.asc())
+            .load(c))?;
+        rows.into_iter().map(StoredRegression::try_from).collect()
+    }
+
     /// Regressions that a push or flag change is blamed for, in order of onset.
     pub fn regressions_blamed_on(&mut self, change: &str) -> Result<Vec<StoredRegression>, StoreError> {
         let rows: Vec<Row> = on_each!(self.db, c => regression::table

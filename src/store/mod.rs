@@ -16,6 +16,7 @@ pub mod findings;
 pub mod holds;
 pub mod incidents;
 pub mod outcomes;
+pub mod pairs;
 pub mod people;
 pub mod services;
 pub mod telemetry;

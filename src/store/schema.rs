@@ -55,6 +55,20 @@ table! {
 }
 
 table! {
+    pair_report (service, id) {
+        service -> Text,
+        id -> Text,
+        release -> Text,
+        peer_release -> Text,
+        verdict -> Text,
+        at -> BigInt,
+        actor -> Text,
+        note -> Nullable<Text>,
+        url -> Nullable<Text>,
+    }
+}
+
+table! {
     service (slug) {
         slug -> Text,
         project -> BigInt,
@@ -65,6 +79,7 @@ table! {
         depends_on -> Text,
         tag_names -> Text,
         created_at -> BigInt,
+        policy -> Text,
     }
 }
 
@@ -391,6 +406,7 @@ allow_tables_to_appear_in_same_query!(
     invitation,
     token,
     service,
+    pair_report,
     declaration,
     push,
     push_step,

@@ -4,7 +4,7 @@ use super::{
     Read, StoreError, Tx, on_each,
     schema::{declaration, service},
 };
-use crate::domain::{Record, Time, service::ServiceDeclared, time};
+use crate::domain::{Record, Time, policy::Policy, service::ServiceDeclared, time};
 use diesel::{prelude::*, upsert::excluded};
 
 /// A service as it is kept.
@@ -20,6 +20,7 @@ struct Row {
     depends_on: String,
     tag_names: String,
     created_at: i64,
+    policy: String,
 }
 
 /// A service, with what was last declared of it.
@@ -43,6 +44,8 @@ pub struct Service {
     pub tag_names: String,
     /// When it was first heard of.
     pub created_at: Time,
+    /// What it asks of its own pushes.
+    pub policy: Policy,
 }
 
 impl From<Row> for Service {
@@ -57,6 +60,8 @@ impl From<Row> for Service {
             depends_on: serde_json::from_str(&row.depends_on).unwrap_or_default(),
             tag_names: row.tag_names,
             created_at: time::from_micros(row.created_at),
+            // Only what was read once is ever kept.
+            policy: Policy::parse(&row.policy).unwrap_or_default(),
         }
     }
 }
@@ -105,6 +110,7 @@ impl Tx<'_> {
             depends_on: "[]".into(),
             tag_names: "{}".into(),
             created_at: time::micros(now),
+            policy: "{}".into(),
         };
         on_each!(self.db, c => diesel::insert_into(service::table).values(&row).execute(c))?;
         Ok(true)
@@ -142,6 +148,14 @@ impl Tx<'_> {
     pub fn set_tag_names(&mut self, name: &str, tag_names: &str) -> Result<(), StoreError> {
         let changed = on_each!(self.db, c => diesel::update(service::table.find(name))
             .set(service::tag_names.eq(tag_names))
+            .execute(c))?;
+        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
+    /// Sets what a service asks of its own pushes.
+    pub fn set_policy(&mut self, name: &str, policy: &Policy) -> Result<(), StoreError> {
+        let changed = on_each!(self.db, c => diesel::update(service::table.find(name))
+            .set(service::policy.eq(serde_json::json!(policy).to_string()))
             .execute(c))?;
         if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }

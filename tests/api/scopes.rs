@@ -18,10 +18,11 @@ fn ways() -> Vec<(String, String)> {
     let paths = described["paths"].as_object().expect("paths");
     let mut ways = Vec::new();
     for (path, methods) in paths {
-        let path = path.replace("{push}", "relay-118").replace("{regression}", "r1");
+        let path = path.replace("{push}", "relay-118").replace("{regression}", "r1").replace("{service}", "relay");
         // Some ways need a query before they ask who calls.
         let path = match path.rsplit('/').next() {
             Some("gate") if !path.contains("relay-118") => format!("{path}?push=relay-118"),
+            Some("pairs") => format!("{path}?service=relay"),
             Some("notes") => format!("{path}?service=relay"),
             _ => path,
         };
@@ -46,7 +47,7 @@ fn needs(method: &str, path: &str) -> Option<Scope> {
     match (method, path) {
         (_, "/api/v1/openapi.json") => None,
         (_, "/api/v1/exposure" | "/api/v1/crashes") => Some(Scope::Ingest),
-        ("post", "/api/v1/history") => Some(Scope::Admin),
+        ("post", "/api/v1/history" | "/api/v1/services/relay/policy") => Some(Scope::Admin),
         // Asking the gate leaves a record of what it said.
         (_, path) if path.contains("/gate") => Some(Scope::Push),
         ("post", _) => Some(Scope::Push),

@@ -11,7 +11,7 @@ use pushback::{
 const OPEN: [&str; 5] = ["/sign-in", "/welcome/{link}", "/assets/{version}/{name}", "/healthz", "/metrics"];
 
 /// Forms and pages that ask for more than being signed in, by the start of their pattern.
-const NEEDS: [(&str, &str, Act); 17] = [
+const NEEDS: [(&str, &str, Act); 18] = [
     ("post", "/sign-out", Act::Read),
     ("post", "/account/password", Act::Read),
     ("post", "/pushes/{push}/reply", Act::Read),
@@ -22,6 +22,7 @@ const NEEDS: [(&str, &str, Act); 17] = [
     ("post", "/regressions/{id}/incident", Act::Write),
     ("post", "/postmortems", Act::Write),
     ("post", "/start/service", Act::Administer),
+    ("post", "/services/{service}/guards/pairs", Act::Record),
     ("post", "/services", Act::Administer),
     ("post", "/settings", Act::Administer),
     ("get", "/settings", Act::Administer),

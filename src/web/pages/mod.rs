@@ -5,6 +5,7 @@ pub mod continued;
 pub mod feed;
 pub mod find;
 pub mod flags;
+pub mod guards;
 pub mod holds;
 pub mod ledger;
 pub mod people;

@@ -3,6 +3,7 @@
 mod banner;
 mod facts;
 mod list;
+mod power;
 mod prices;
 mod recovery;
 mod steps;
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{Time, access::Act, step::PushStep, time},
-    flows::{self, change_push, mind_risk},
+    flows::{self, change_push, guard_push, mind_risk},
     outbound::csv,
     store::{changes::Push, holds::Reply},
     web::{
@@ -62,7 +63,9 @@ struct PushPage {
     rows: Vec<Row>,
     raised: Option<String>,
     victims: String,
+    power: Vec<power::Power>,
     prices: Option<prices::Prices>,
+    over: Option<String>,
     recovery: Vec<recovery::Item>,
     risk: Option<String>,
     replies: Vec<ReplyLine>,
@@ -117,7 +120,9 @@ impl PushPage {
             rows: steps::rows(&facts, &frame),
             raised: raised(&facts),
             victims: facts.first().map(|it| words::whose(&it.finding)).unwrap_or_default(),
+            power: power::powers(&facts, &frame),
             prices: prices::prices(&facts, moment, &frame),
+            over: guard_push::override_in(&started.extra).map(str::to_owned),
             recovery: recovery::items(&facts, &frame),
             risk: facts.first().map(|it| format!("/regressions/{}/risk", part(&it.finding.id))),
             replies: facts.replies.iter().map(|reply| reply_line(&facts, reply, &frame)).collect(),

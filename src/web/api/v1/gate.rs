@@ -43,6 +43,7 @@ enum Style {
 #[derive(Debug, Deserialize)]
 pub struct Told {
     style: Option<Style>,
+    percent: Option<f64>,
 }
 
 /// Which push, by its id or by what it brings where.
@@ -53,6 +54,7 @@ pub struct Asked {
     release: Option<String>,
     environment: Option<String>,
     style: Option<Style>,
+    percent: Option<f64>,
 }
 
 /// How long a push that was recorded a moment ago may wait for the judge to have read it.
@@ -65,12 +67,12 @@ pub async fn of_push(
     path: Path<String>,
     told: Query<Told>,
 ) -> Result<HttpResponse, WebError> {
-    answer(&app, reader, path.into_inner(), told.style).await
+    answer(&app, reader, path.into_inner(), told.percent, told.style).await
 }
 
 /// Asks for a push by its id, or for the open push of a service.
 pub async fn by_name(app: Data<App>, reader: Reader, asked: Query<Asked>) -> Result<HttpResponse, WebError> {
-    let Asked { push, service, release, environment, style } = asked.into_inner();
+    let Asked { push, service, release, environment, style, percent } = asked.into_inner();
     let push = match (push, service) {
         (Some(push), _) => push,
         (None, Some(service)) => blocking(&app, move |app| find(app, service, release.as_deref(), environment)).await?,
@@ -80,7 +82,7 @@ pub async fn by_name(app: Data<App>, reader: Reader, asked: Query<Asked>) -> Res
             ));
         }
     };
-    answer(&app, reader, push, style).await
+    answer(&app, reader, push, percent, style).await
 }
 
 /// The one push that is meant: the open one of the service; with a release, the latest that brings it.
@@ -113,7 +115,16 @@ fn find(app: &App, service: String, release: Option<&str>, environment: Option<S
     }
 }
 
-async fn answer(app: &Data<App>, reader: Reader, push: String, style: Option<Style>) -> Result<HttpResponse, WebError> {
+async fn answer(
+    app: &Data<App>,
+    reader: Reader,
+    push: String,
+    percent: Option<f64>,
+    style: Option<Style>,
+) -> Result<HttpResponse, WebError> {
+    if percent.is_some_and(|it| !(0.0..=100.0).contains(&it)) {
+        return Err(WebError::bad_request("percent: the share that the push asks for was expected, 0 to 100."));
+    }
     if let Reader::Program(bearer) = &reader {
         bearer.must(Scope::Push)?;
     } else {
@@ -124,9 +135,11 @@ async fn answer(app: &Data<App>, reader: Reader, push: String, style: Option<Sty
     let (answer, because) = blocking(app, move |app| {
         let judge = app.judging.read();
         let answer = match &reader {
-            Reader::Program(bearer) => ask_gate(&app.store, &judge, &bearer.actor(), &bearer.token.name, &push, now)?,
+            Reader::Program(bearer) => {
+                ask_gate(&app.store, &judge, &bearer.actor(), &bearer.token.name, &push, percent, now)?
+            }
             // A link that somebody followed is a look, not a question on the record.
-            Reader::Person(_) => look_at_gate(&app.store, &judge, &push, now)?.1,
+            Reader::Person(_) => look_at_gate(&app.store, &judge, &push, percent, now)?.1,
         };
         drop(judge);
         let because = because(app, &answer)?;

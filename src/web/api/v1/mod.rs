@@ -8,6 +8,7 @@ mod flags;
 mod gate;
 mod history;
 mod notes;
+mod pairs;
 mod pushes;
 mod sent;
 mod services;
@@ -35,9 +36,13 @@ const fn way(method: &'static str, path: &'static str, handler: fn() -> Route) -
 }
 
 /// Every way. The router and the description are both held against this table.
-const WAYS: [Way; 22] = [
+const WAYS: [Way; 26] = [
     way("get", "/services", || get().to(services::list)),
     way("post", "/services", || post().to(services::declare)),
+    way("get", "/services/{service}/policy", || get().to(services::policy)),
+    way("post", "/services/{service}/policy", || post().to(services::set_policy)),
+    way("get", "/pairs", || get().to(pairs::list)),
+    way("post", "/pairs", || post().to(pairs::report)),
     way("get", "/pushes", || get().to(pushes::list)),
     way("post", "/pushes", || post().to(pushes::start)),
     way("get", "/pushes/{push}", || get().to(pushes::show)),

@@ -107,10 +107,11 @@ pub async fn list(app: Data<App>, reader: Reader, asked: Query<Asked>) -> Result
 pub async fn show(app: Data<App>, reader: Reader, path: Path<String>) -> Result<HttpResponse, WebError> {
     reader.must_read()?;
     let id = path.into_inner();
-    let (push, steps, holds, answers) = blocking(&app, move |app| {
+    let (push, steps, holds, answers, power) = blocking(&app, move |app| {
+        let power = app.judging.read().power(&id, app.clock.now());
         app.store.read::<_, Error>(|read| {
             let push = read.push(&id)?.ok_or_else(|| Error::no("push", &id))?;
-            Ok((push, read.steps(&id)?, read.holds_of(&id)?, read.gate_answers(&id)?))
+            Ok((push, read.steps(&id)?, read.holds_of(&id)?, read.gate_answers(&id)?, power))
         })
     })
     .await?;
@@ -119,6 +120,7 @@ pub async fn show(app: Data<App>, reader: Reader, path: Path<String>) -> Result<
     answer["steps"] = json!(steps);
     answer["holds"] = holds.iter().map(told_hold).collect();
     answer["gate_answers"] = answers.iter().map(told_answer).collect();
+    answer["power"] = json!(power);
     answer["now"] = time::text(app.clock.now()).into();
     Ok(HttpResponse::Ok().json(answer))
 }

@@ -5,14 +5,14 @@ use super::{
     sent::{self, Blanks, USUAL},
 };
 use crate::{
-    domain::{access::Scope, time},
-    flows::{Error, administer, record_change::record_change},
+    domain::{access::Scope, policy::Policy, time},
+    flows::{Error, administer, guard_push, record_change::record_change},
     store::services::Service,
     web::{App, Bearer, WebError, blocking},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{Data, Payload},
+    web::{Data, Path, Payload},
 };
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ fn told(base_url: &str, it: &Service) -> Value {
         "team": it.team,
         "owner": it.owner,
         "depends_on": it.depends_on,
+        "policy": it.policy,
         "dsn": administer::dsn(base_url, it),
         "created_at": time::text(it.created_at),
     })
@@ -62,4 +63,35 @@ pub async fn declare(
     .await?;
     app.judging.wake();
     Ok(sent::kept(kept, told(&app.base_url, &service)))
+}
+
+/// What a service asks of its own pushes.
+pub async fn policy(app: Data<App>, reader: Reader, path: Path<String>) -> Result<HttpResponse, WebError> {
+    reader.must_read()?;
+    let name = path.into_inner();
+    let policy = blocking(&app, move |app| {
+        app.store.read(|read| Ok(read.service(&name)?.ok_or_else(|| Error::no("service", &name))?.policy))
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(policy))
+}
+
+/// Sets what a service asks of its own pushes: all of it, what is left out asks for nothing.
+pub async fn set_policy(
+    app: Data<App>,
+    bearer: Bearer,
+    path: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, WebError> {
+    bearer.must(Scope::Admin)?;
+    let fields = sent::object(&sent::bytes(&request, payload, USUAL).await?)?;
+    let (name, now) = (path.into_inner(), app.clock.now());
+    let policy = blocking(&app, move |app| {
+        let policy = Policy::parse(&Value::Object(fields).to_string()).map_err(Error::Refused)?;
+        guard_push::set_policy(&app.store, &bearer.actor(), &name, &policy, now)?;
+        Ok(policy)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(policy))
 }

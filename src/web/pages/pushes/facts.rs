@@ -7,8 +7,8 @@ use crate::{
         step::PushStep,
         time,
     },
-    flows::{Error, ask_gate},
-    judge::{Judge, Paths},
+    flows::{Error, ask_gate, guard_push::Rules},
+    judge::{Judge, Paths, StepPower},
     store::{
         Read, Store, StoreError,
         changes::{Push, PushFilter},
@@ -62,6 +62,10 @@ pub struct Facts {
     pub last_rate: Option<f64>,
     /// What each way on would have cost before each continuation of the first regression, where that was known.
     pub paths: Vec<(Time, Option<Paths>)>,
+    /// What its service asks of it.
+    pub rules: Rules,
+    /// What each step could have shown.
+    pub power: Vec<StepPower>,
     /// Later pushes of the same service to the same place.
     pub later: Vec<Later>,
     /// The team of who began it.
@@ -109,8 +113,9 @@ impl Facts {
     fn ask(&mut self, judge: &Judge, now: Time) {
         let id = self.push.started.push.clone();
         self.gates = judge.gates_of(&id);
+        self.power = judge.power(&id, now);
         if self.push.standing.state.is_open() {
-            self.answer = Some(ask_gate::answer(judge, &self.push, &self.holds, now));
+            self.answer = Some(ask_gate::answer(judge, &self.push, &self.holds, &self.rules, None, now));
         }
         let Some(first) = self.blamed.first() else { return };
         // Worked out strictly before: at the step's own instant the judge has taken the step in already.
@@ -146,6 +151,8 @@ fn read_all(read: &mut Read<'_>, push: Push, now: Time) -> Result<Facts, StoreEr
     Ok(Facts {
         steps: read.steps(&id)?,
         holds: read.holds_of(&id)?,
+        rules: Rules::of(read, &push)?,
+        power: Vec::new(),
         asked: read.gate_answers(&id)?,
         gates: Vec::new(),
         answer: None,

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use crate::{
     domain::{Time, finding::Estimate},
-    judge::{PathCost, Paths},
+    judge::{PathCost, Paths, WayBack},
     timeline::{self, PathKind, PathRow, Width, two_digits},
     web::{Frame, href::part, pages::words},
 };
@@ -20,7 +20,7 @@ pub struct Moment {
     pub costs: Option<Costs>,
 }
 
-/// Further crashes on each path, in two digits.
+/// Further crashes on each path, in two digits, with 95 % intervals.
 pub struct Costs {
     /// The share of the release, percent.
     pub share: String,
@@ -46,6 +46,10 @@ pub struct Prices {
     pub assumptions: Vec<String>,
     /// From which step on going on costs less than taking it back.
     pub no_return: Option<String>,
+    /// What is to be said of the way back where it may not end the harm; none where it does.
+    pub way_back: Option<&'static str>,
+    /// The share from which on going on would have cost no more than going back, as it was expected then.
+    pub turns_at: Option<String>,
     /// How many crashes the size of harm rests on.
     pub counted: usize,
 }
@@ -82,8 +86,20 @@ pub fn prices(facts: &Facts, chosen: Option<usize>, frame: &Frame) -> Option<Pri
         whose: words::whose(&first.finding),
         drawn,
         assumptions: paths.as_ref().map(|paths| paths.assumptions.clone()).unwrap_or_default(),
+        way_back: paths.as_ref().and_then(|paths| way_back(paths.way_back)),
+        turns_at: paths.as_ref().and_then(|paths| paths.no_return).map(|share| figure(share * 100.0)),
         counted: facts.crashes.iter().filter(|crash| crash.at <= *at).count(),
     })
+}
+
+fn way_back(it: WayBack) -> Option<&'static str> {
+    match it {
+        WayBack::Ends => None,
+        WayBack::NotKnown => Some("Whether the way back ends the harm was not known: harm may outlive the release."),
+        WayBack::NotSafe => {
+            Some("The way back is not safe: harm most probably outlives the release, and what comes back meets it.")
+        }
+    }
 }
 
 fn label(facts: &Facts, at: Time, frame: &Frame) -> String {
@@ -92,7 +108,10 @@ fn label(facts: &Facts, at: Time, frame: &Frame) -> String {
 }
 
 fn costs(paths: &Paths) -> Costs {
-    let crashes = |cost: PathCost| figure(cost.crashes.estimate);
+    let crashes = |cost: PathCost| {
+        let it = cost.crashes;
+        format!("{} ({} to {})", figure(it.estimate), figure(it.low), figure(it.high))
+    };
     Costs {
         share: figure(paths.share * 100.0),
         going_on: crashes(paths.going_on),

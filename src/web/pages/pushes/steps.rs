@@ -8,6 +8,7 @@ use crate::{
         step::{Action, PushStep},
         time,
     },
+    flows::guard_push::override_in,
     store::findings::StoredContinuation,
     timeline,
     web::{
@@ -58,6 +59,8 @@ pub struct StepRow {
     pub as_was: Option<String>,
     /// The actor's reason.
     pub reason: Option<String>,
+    /// Why a release that was marked as bad was gone back to all the same.
+    pub over: Option<String>,
     /// What the gate answered, where it was asked.
     pub asked: Option<Verdict>,
     /// What it would have said, where it was not asked.
@@ -128,6 +131,7 @@ fn row(facts: &Facts, index: usize, step: &PushStep, most: f64, frame: &Frame) -
         detail: detail(facts, step, continuation, frame),
         as_was: continuation.filter(|it| it.finding.known != Known::Undetected).map(|_| as_was(facts, step.at)),
         reason: step.reason.clone(),
+        over: override_in(&step.extra).map(str::to_owned),
         asked: asked.map(|it| it.decision.into()),
         would: would.filter(|_| asked.is_none()),
         since: onset.filter(|onset| step.at > *onset).map(|_| counted(facts, step.at)),

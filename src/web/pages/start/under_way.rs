@@ -8,7 +8,7 @@ use crate::{
         push::PushState,
         time,
     },
-    flows::ask_gate,
+    flows::{ask_gate, guard_push::Rules},
     judge::Judge,
     store::{
         Read, StoreError,
@@ -30,6 +30,7 @@ pub struct Facts {
     /// The push.
     pub push: Push,
     holds: Vec<Hold>,
+    rules: Rules,
     blamed: Vec<StoredRegression>,
     continuations: Vec<StoredContinuation>,
     exposures: Vec<crate::domain::exposure::Exposure>,
@@ -45,6 +46,7 @@ impl Facts {
         let filter = ContinuationFilter { subject: Some(id.clone()), ..ContinuationFilter::default() };
         Ok(Facts {
             holds: holds.iter().filter(|hold| hold.push == *id).cloned().collect(),
+            rules: Rules::of(read, &push)?,
             blamed: read.regressions_blamed_on(id)?,
             continuations: read.continuations(&filter)?,
             exposures: read.exposures_between(service, environment, from, now)?,
@@ -114,7 +116,7 @@ impl UnderWay {
     /// Puts together what is shown of a push.
     pub fn new(facts: Facts, judge: &Judge, frame: &Frame) -> UnderWay {
         let now = frame.now;
-        let answer = ask_gate::answer(judge, &facts.push, &facts.holds, now);
+        let answer = ask_gate::answer(judge, &facts.push, &facts.holds, &facts.rules, None, now);
         let (headline, reasons) = told(&answer, &facts, judge);
         let started = &facts.push.started;
         let unclosable = facts.blamed.iter().any(|it| ran_out(it) && it.risk_owner.is_none());

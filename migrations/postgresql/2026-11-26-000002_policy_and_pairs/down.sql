@@ -1,0 +1,2 @@
+drop table pair_report;
+alter table service drop column policy;
