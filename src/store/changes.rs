@@ -327,6 +327,20 @@ impl Read<'_> {
             .load::<String>(c))?);
         bodies.iter().map(|body| record(body)).collect()
     }
+
+    /// The push that brought a release of a service and was marked as bad, with the mark.
+    pub fn bad_release(&mut self, service: &str, release: &str) -> Result<Option<(String, Bad)>, StoreError> {
+        let row: Option<PushColumns> = on_each!(self.db, c => push::table
+            .filter(push::service.eq(service))
+            .filter(push::release.eq(release))
+            .filter(push::bad_at.is_not_null())
+            .order(push::bad_at.desc())
+            .select(push_columns!())
+            .first(c)
+            .optional())?;
+        let push = row.map(as_push).transpose()?;
+        Ok(push.and_then(|it| it.bad.map(|bad| (it.started.push, bad))))
+    }
 }
 
 impl Tx<'_> {
@@ -431,20 +445,6 @@ impl Tx<'_> {
         let new =
             on_each!(self.db, c => diesel::insert_into(note::table).values(row).on_conflict_do_nothing().execute(c))?;
         Ok(if new == 1 { Kept::New } else { Kept::Repeat })
-    }
-
-    /// The push that brought a release of a service and was marked as bad, with the mark.
-    pub fn bad_release(&mut self, service: &str, release: &str) -> Result<Option<(String, Bad)>, StoreError> {
-        let row: Option<PushColumns> = on_each!(self.db, c => push::table
-            .filter(push::service.eq(service))
-            .filter(push::release.eq(release))
-            .filter(push::bad_at.is_not_null())
-            .order(push::bad_at.desc())
-            .select(push_columns!())
-            .first(c)
-            .optional())?;
-        let push = row.map(as_push).transpose()?;
-        Ok(push.and_then(|it| it.bad.map(|bad| (it.started.push, bad))))
     }
 
     /// Marks a push as bad, once.

@@ -247,6 +247,11 @@ fn gate_answers_replies_and_a_bad_mark_stay_beside_their_push() {
         let bad = Bad { at: minute(500), actor: "lee@example.com".into(), reason: "kills A".into() };
         keep(store, |tx| tx.mark_bad("relay-118", &bad));
         assert_eq!(read(store, |read| read.push("relay-118")).and_then(|it| it.bad), Some(bad.clone()));
+        let release = read(store, |read| read.push("relay-118")).expect("there").started.release;
+        let found = read(store, |read| read.bad_release("relay", &release));
+        assert_eq!(found, Some(("relay-118".to_owned(), bad.clone())));
+        assert_eq!(read(store, |read| read.bad_release("edge", &release)), None);
+        assert_eq!(read(store, |read| read.bad_release("relay", "another")), None);
         let again = store.keep::<_, StoreError>(|tx| tx.mark_bad("relay-118", &bad));
         assert!(matches!(again, Err(StoreError::NotFound)), "marked once");
     });

@@ -8,6 +8,7 @@ mod findings;
 mod history;
 mod incidents;
 mod ledger;
+mod pairs;
 mod services;
 mod telemetry;
 

@@ -20,16 +20,16 @@ pub struct Moment {
     pub costs: Option<Costs>,
 }
 
-/// Further crashes on each path, in two digits, with 95 % intervals.
+/// Further crashes on each path, in two digits, each with its 95 % interval.
 pub struct Costs {
     /// The share of the release, percent.
     pub share: String,
     /// Going on.
-    pub going_on: String,
+    pub going_on: (String, String),
     /// Taking it back.
-    pub rolling_back: String,
+    pub rolling_back: (String, String),
     /// Staying where it is.
-    pub freezing: String,
+    pub freezing: (String, String),
 }
 
 /// The paths as they stood just before one step.
@@ -110,7 +110,7 @@ fn label(facts: &Facts, at: Time, frame: &Frame) -> String {
 fn costs(paths: &Paths) -> Costs {
     let crashes = |cost: PathCost| {
         let it = cost.crashes;
-        format!("{} ({} to {})", figure(it.estimate), figure(it.low), figure(it.high))
+        (figure(it.estimate), format!("{} to {}", figure(it.low), figure(it.high)))
     };
     Costs {
         share: figure(paths.share * 100.0),
