@@ -86,7 +86,7 @@ fn regressions_are_found_by_place_and_by_blame() {
         assert_eq!(ids(read(store, |read| read.regressions_of("relay", "production"))), ["r1", "r2", "r3"]);
         assert_eq!(ids(read(store, |read| read.regressions_of("relay", "staging"))), Vec::<String>::new());
         assert_eq!(ids(read(store, |read| read.regressions_anywhere_of("relay"))), ["r1", "r2", "r3"]);
-        assert_eq!(ids(read(store, |read| read.regressions_anywhere_of("edge"))), Vec::<String>::new());
+        assert_eq!(ids(read(store, |read| read.regressions_anywhere_of("edge"))), ["r4"]);
         assert_eq!(ids(read(store, |read| read.regressions_blamed_on("relay-2"))), ["r2"]);
         assert_eq!(
             ids(read(store, |read| read.regressions_blamed_on("relay-4"))),
