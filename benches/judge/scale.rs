@@ -41,7 +41,7 @@ pub const LONG: [Long; 2] = [
         cells: 6,
         instances: 240.0,
         lines: 1,
-        crashes: 3_000.0,
+        crashes: 11_500.0,
         signatures: 12,
         pushes: 12 * 60,
     },

@@ -3,7 +3,7 @@
 //! `watch` says that something is wrong, `attribution` who is to blame, `onset` since when, `ending` until when and why, `cost`
 //! what it came to, `gate` what a push that asks is told, `paths` what each way on would cost. `site` and `change` keep what
 //! was observed; `normal` knows what to expect. The same code judges live and replayed records: evaluations happen at whole
-//! minutes of arrival and just before a step, never "now".
+//! minutes of arrival, every five seconds where something seems to be wrong, and just before a step, never "now".
 
 mod attribution;
 mod candidate;
@@ -56,6 +56,8 @@ use watch::{Reading, Watch};
 pub(crate) type Micros = i64;
 pub(crate) const MINUTE: Micros = 60_000_000;
 pub(crate) const HOUR: Micros = 60 * MINUTE;
+/// Where something seems to be wrong, looks are this close.
+pub(crate) const SOON: Micros = 5_000_000;
 
 /// What may be set. The defaults are what the evaluation in the tests was made with.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,7 +105,7 @@ pub struct Judge {
     seen: HashSet<u64>,
     /// The latest arrival.
     now: Micros,
-    /// The last whole minute that was closed.
+    /// The last mark, every five seconds, up to which everything due was judged.
     closed: Micros,
 }
 
@@ -338,14 +340,14 @@ impl Judge {
         self.tell_continuations(Change::Push(number));
     }
 
-    /// Closes every whole minute up to and including `until`.
+    /// Judges what is due at every mark up to and including `until`.
     fn close(&mut self, until: Micros) {
-        let last = until.div_euclid(MINUTE) * MINUTE;
+        let last = until.div_euclid(SOON) * SOON;
         if self.closed == Micros::MIN {
             self.closed = last;
         }
         while self.closed < last {
-            let due = self.next_due(self.closed + MINUTE);
+            let due = self.next_due(self.closed + SOON);
             let Some(next) = due.filter(|due| *due <= last) else {
                 self.closed = last;
                 return;
@@ -359,19 +361,36 @@ impl Judge {
         }
     }
 
-    /// The first minute at or after `from` at which anything may have to be judged.
+    /// The first mark at or after `from` at which anything may have to be judged: whole minutes where crashes came in, marks where
+    /// something seems to be wrong.
     fn next_due(&self, from: Micros) -> Option<Micros> {
-        let unread = self.rooms.iter().any(|room| room.site.unread.is_some());
-        let fifth = (from + 5 * MINUTE - 1).div_euclid(5 * MINUTE) * 5 * MINUTE;
-        let open = self.cases.iter().any(Case::is_watched);
-        if unread { Some(from) } else { open.then_some(fifth) }
+        let every = |step: Micros| (from + step - 1).div_euclid(step) * step;
+        if (0..self.rooms.len()).any(|room| self.is_pressing(room)) {
+            return Some(from);
+        }
+        if self.rooms.iter().any(|room| room.site.unread.is_some()) {
+            return Some(every(MINUTE));
+        }
+        self.cases.iter().any(Case::is_watched).then(|| every(5 * MINUTE))
     }
 
     fn is_due(&self, room: usize, at: Micros) -> bool {
         let site = &self.rooms[room].site;
         let readable = site.unread.is_some_and(|_| site.known_until(at) > site.read_until);
         let open = self.cases.iter().any(|case| case.room == room && case.is_watched());
-        readable || (open && at % (5 * MINUTE) == 0)
+        let whole = at % MINUTE == 0 || self.is_pressing(room);
+        (readable && whole) || (open && at % (5 * MINUTE) == 0)
+    }
+
+    /// Whether crashes came in at a service where something seems to be wrong: evidence has gathered, an alarm waits for an explanation, or
+    /// far more came at once than in a usual minute.
+    fn is_pressing(&self, number: usize) -> bool {
+        const GATHERS: f64 = 5.0;
+        const BURST: f64 = 5.0;
+        let room = &self.rooms[number];
+        let fresh = room.site.fresh.len() as f64;
+        let waits = || self.cases.iter().any(|case| case.room == number && case.number == 0 && case.is_watched());
+        fresh > 0.0 && (room.watch.together >= GATHERS || fresh >= BURST * (1.0 + room.normal.a_minute()) || waits())
     }
 
     /// Judges a service and those around it with everything that has arrived, as just before a step.

@@ -1,7 +1,7 @@
 //! What is normal for a service: its crash rates before the changes that are on trial, by signature, release, cell and hour.
 
 use super::{
-    HOUR, Micros,
+    HOUR, MINUTE, Micros,
     change::Push,
     frame::{Frame, exposure_of},
     rhythm::Rhythm,
@@ -132,6 +132,12 @@ impl Normal {
     /// How long the past is.
     pub(crate) fn span(&self) -> Micros {
         self.first.map_or(0, |first| (self.anchor - first) * BUCKET)
+    }
+
+    /// Crashes in a usual minute.
+    pub(crate) fn a_minute(&self) -> f64 {
+        let span = self.span();
+        if span > 0 { self.all * MINUTE as f64 / span as f64 } else { 0.0 }
     }
 
     /// Exposure of the past.

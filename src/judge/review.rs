@@ -1,7 +1,7 @@
 //! From alarm to verdict: when a case is opened, said, joined with another, taken back or ended. Tests and fits are elsewhere.
 
 use super::{
-    HOUR, Judge, MINUTE, Micros, Room,
+    HOUR, Judge, MINUTE, Micros, Room, SOON,
     attribution::Question,
     candidate::{Candidate, Change},
     case::{Case, View},
@@ -289,7 +289,9 @@ impl Judge {
     fn decide(&mut self, number: usize, view: &View, now: Micros) -> bool {
         let leader = view.changes.first().copied();
         let nothing = view.it.ambient();
-        let sure = self.settings.sure;
+        // Between whole minutes only what is beyond doubt is said: looks so close to each other agree too easily.
+        let between = now % MINUTE != 0 && now % SOON == 0;
+        let sure = if between { 1.0 - (1.0 - self.settings.sure) / 10.0 } else { self.settings.sure };
         let agreed = match leader {
             Some((change, probability)) if probability >= sure => Some(Some(change)),
             _ if nothing >= sure => Some(None),
@@ -308,6 +310,9 @@ impl Judge {
             _ => self.settings.patience,
         };
         let case = &mut self.cases[number];
+        if between && agreed.is_none() {
+            return false;
+        }
         let waited = now - case.alarm >= patience;
         match agreed {
             Some(what) if case.streak.1 > 0 && case.streak.0 == what => case.streak.1 += 1,
