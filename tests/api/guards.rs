@@ -236,3 +236,24 @@ fn what_each_step_could_have_shown_is_told_on_the_page_and_by_the_api() {
     let person = app.signed_in(Role::Member);
     assert!(person.page("/pushes/relay-118").says("What each step could have shown"));
 }
+
+#[test]
+fn every_way_on_is_priced_in_crashes_and_clients_before_each_step_and_now() {
+    let app = TestApp::told(Engine::Sqlite);
+    let told = token(&app, Scope::Read).page("/api/v1/regressions/r2").json();
+    let paths = told["paths"].as_array().expect("paths");
+    let before = paths.iter().filter(|it| it["asked"] == "before_step").count();
+    assert!(before >= 4 && paths.last().is_some_and(|it| it["asked"] == "now"), "{paths:?}");
+    for it in paths {
+        for way in ["going_on", "freezing", "rolling_back"] {
+            for what in ["crashes", "clients"] {
+                let cost = &it["paths"][way][what];
+                let figure = |name: &str| cost[name].as_f64().unwrap_or(-1.0);
+                assert!(figure("low") >= 0.0 && figure("low") <= figure("high"), "{way} {what}: {cost}");
+            }
+        }
+        assert!(it["paths"]["way_back"].is_string() && !it["paths"]["assumptions"][0].is_null());
+    }
+    let page = app.signed_in(Role::Member).page("/pushes/relay-118");
+    assert!(page.says("In clients dropped: rolling back"), "{}", page.body);
+}

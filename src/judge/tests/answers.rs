@@ -154,3 +154,32 @@ fn records_of_wrong_clocks_neither_hang_nor_accuse() {
     let (judge, _) = fed(&records, 0);
     assert!(judge.findings().regressions.iter().filter_map(|it| it.blamed()).all(|it| it.id == "relay-118"));
 }
+
+#[test]
+fn a_burst_is_said_within_seconds_and_not_when_the_minute_closes() {
+    // A tenth of the fleet has run B for an hour; then one B after another dies, one a second.
+    let fleet = Fleet { minutes: 12 * 60, base: 0.06, ..Fleet::default() };
+    let steps = [(11 * 60, 0.1)];
+    let mut dice = super::fleet::Dice::new(3);
+    let shares = |minute: i64, _: usize| {
+        let share = super::fleet::share_of(&steps, minute);
+        vec![("A", 1.0 - share), ("B", share)]
+    };
+    let mut records = fleet.run(&mut dice, &shares, &|_| (1.0, vec![]));
+    records.extend(fleet.push("relay-118", "B", "A", &steps));
+    let first = fleet.at(12 * 60) + time::seconds(7);
+    for second in 0..40 {
+        let mut record = fleet.crash(&mut dice, 12 * 60, (second % 6) as usize, "B", "SIGSEGV | frame_decode");
+        let at = first + time::seconds(second);
+        if let Record::Crash(crash) = &mut record {
+            (crash.at, crash.received_at, crash.host) = (at, at, Some(format!("b-{second}")));
+        }
+        records.push(record);
+    }
+    Record::sort_by_arrival(&mut records);
+    let (_, said) = fed(&records, 0);
+    let verdict = said.iter().find(|it| it.regression.blamed().is_some()).expect("a verdict before the minute is over");
+    let took = (verdict.at - first).num_seconds();
+    assert!((0..=20).contains(&took), "{took} s after the first crash");
+    assert_eq!(verdict.regression.kind, Kind::Itself);
+}

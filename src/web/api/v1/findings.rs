@@ -2,9 +2,10 @@
 
 use super::{caller::Reader, pushes::limit_in};
 use crate::{
-    domain::time,
+    domain::{Time, time},
     flows::{Error, list_findings::list_findings},
-    store::findings::StoredRegression,
+    judge::Judge,
+    store::findings::{StoredContinuation, StoredRegression},
     web::{App, WebError, blocking},
 };
 use actix_web::{
@@ -62,11 +63,13 @@ pub async fn regressions(app: Data<App>, reader: Reader, asked: Query<Asked>) ->
 pub async fn regression(app: Data<App>, reader: Reader, path: Path<String>) -> Result<HttpResponse, WebError> {
     reader.must_read()?;
     let id = path.into_inner();
-    let (regression, continuations) = blocking(&app, move |app| {
-        app.store.read::<_, Error>(|read| {
+    let (regression, continuations, paths) = blocking(&app, move |app| {
+        let (regression, continuations) = app.store.read::<_, Error>(|read| {
             let regression = read.regression(&id)?.ok_or_else(|| Error::no("regression", &id))?;
             Ok((regression, read.continuations_of(&id)?))
-        })
+        })?;
+        let paths = paths(&app.judging.read(), &regression, &continuations, app.clock.now());
+        Ok((regression, continuations, paths))
     })
     .await?;
     let mut answer = told(&app, &regression);
@@ -79,5 +82,19 @@ pub async fn regression(app: Data<App>, reader: Reader, path: Path<String>) -> R
         })
         .collect();
     answer["continuations"] = json!(continuations);
+    answer["paths"] = paths;
     Ok(HttpResponse::Ok().json(answer))
+}
+
+/// What each way on would have cost, as it stood just before each step that went on and as it stands now.
+fn paths(judge: &Judge, it: &StoredRegression, continuations: &[StoredContinuation], now: Time) -> Value {
+    let at = |label: &str, step: Option<Time>, at: Time| {
+        let known = judge.paths(&it.key, at).filter(|paths| paths.at <= at)?;
+        Some(json!({ "asked": label, "step_at": step.map(time::text), "paths": known }))
+    };
+    let before = continuations.iter().filter_map(|it| {
+        let step = it.finding.step_at;
+        at("before_step", Some(step), time::from_micros(time::micros(step) - 1))
+    });
+    before.chain(at("now", None, now)).collect()
 }

@@ -50,6 +50,8 @@ pub struct Prices {
     pub way_back: Option<&'static str>,
     /// The share from which on going on would have cost no more than going back, as it was expected then.
     pub turns_at: Option<String>,
+    /// The same in clients dropped, in a sentence.
+    pub clients: Option<String>,
     /// How many crashes the size of harm rests on.
     pub counted: usize,
 }
@@ -88,6 +90,7 @@ pub fn prices(facts: &Facts, chosen: Option<usize>, frame: &Frame) -> Option<Pri
         assumptions: paths.as_ref().map(|paths| paths.assumptions.clone()).unwrap_or_default(),
         way_back: paths.as_ref().and_then(|paths| way_back(paths.way_back)),
         turns_at: paths.as_ref().and_then(|paths| paths.no_return).map(|share| figure(share * 100.0)),
+        clients: paths.as_ref().and_then(clients),
         counted: facts.crashes.iter().filter(|crash| crash.at <= *at).count(),
     })
 }
@@ -100,6 +103,19 @@ fn way_back(it: WayBack) -> Option<&'static str> {
             Some("The way back is not safe: harm most probably outlives the release, and what comes back meets it.")
         }
     }
+}
+
+fn clients(paths: &Paths) -> Option<String> {
+    if paths.going_on.clients.high <= 0.0 {
+        return None;
+    }
+    let words = |cost: PathCost| {
+        let it = cost.clients;
+        format!("{} ({} to {})", figure(it.estimate), figure(it.low), figure(it.high))
+    };
+    let off = paths.flag_off.map(|cost| format!(", turning the flag off {}", words(cost))).unwrap_or_default();
+    let (back, on, stay) = (words(paths.rolling_back), words(paths.going_on), words(paths.freezing));
+    Some(format!("In clients dropped: rolling back {back}, going on {on}, freezing {stay}{off}."))
 }
 
 fn label(facts: &Facts, at: Time, frame: &Frame) -> String {
