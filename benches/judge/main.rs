@@ -42,7 +42,7 @@ Usage: cargo bench --bench judge -- [options]
   --json FILE          write the report as JSON too
   --dump FOLDER        write every history as NDJSON with its truth beside it
   --tell               say what the judge said of each history, call by call, beside the truth
-  --scale              how long long histories take and how much memory, in place of all else
+  --scale              how long long histories take and how much memory, in place of all else; with --dump, write them
   --check              hold the generator's claims against its records, and judge nothing
   --list               list the families
 ";
@@ -166,7 +166,12 @@ fn families(folder: &Path) -> Result<Vec<Scenario>, String> {
 
 fn run(request: &Request) -> Result<(), String> {
     if request.scale {
-        scale::LONG.iter().for_each(|long| println!("{}: {}", long.name, long.run()));
+        for long in &scale::LONG {
+            match &request.dump {
+                Some(folder) => long.write(folder).map_err(|error| format!("{}: {error}", folder.display()))?,
+                None => println!("{}: {}", long.name, long.run()),
+            }
+        }
         return Ok(());
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/judge/families");

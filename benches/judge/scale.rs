@@ -15,12 +15,19 @@ use pushback::{
     judge::Replay,
 };
 use serde_json::Map;
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// A history that is only long.
 pub struct Long {
     /// What it is called in the output.
     pub name: &'static str,
+    /// What its file is called.
+    file: &'static str,
     minutes: i64,
     cells: usize,
     instances: f64,
@@ -37,6 +44,7 @@ pub struct Long {
 pub const LONG: [Long; 2] = [
     Long {
         name: "36 hours, 240 instances in 6 cells",
+        file: "36-hours",
         minutes: 36 * 60,
         cells: 6,
         instances: 240.0,
@@ -47,6 +55,7 @@ pub const LONG: [Long; 2] = [
     },
     Long {
         name: "a month, 2,000 instances in 20 cells",
+        file: "a-month",
         minutes: 31 * 24 * 60,
         cells: 20,
         instances: 2_000.0,
@@ -61,6 +70,8 @@ pub const LONG: [Long; 2] = [
 const STAGES: [f64; 8] = [1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 100.0];
 const STAGE: i64 = 45;
 const SERVICE: &str = "relay";
+const SEED: u64 = 20_260_302;
+const START: &str = "2026-03-02T00:00:00Z";
 
 /// What came of one.
 pub struct Figures {
@@ -97,8 +108,8 @@ impl std::fmt::Display for Figures {
 impl Long {
     /// Feeds it to the judge.
     pub fn run(&self) -> Figures {
-        let mut dice = Dice::new(20_260_302);
-        let start = time::parse("2026-03-02T00:00:00Z").expect("a time");
+        let mut dice = Dice::new(SEED);
+        let start = time::parse(START).expect("a time");
         let mut replay = Replay::default();
         let (mut exposures, mut crashes) = (0, 0);
         let mut tenths = [Duration::ZERO; 10];
@@ -117,6 +128,22 @@ impl Long {
         // The first tenth has next to no past to be held against; the second is the first that is like the last.
         let growth = tenths[9].as_secs_f64() / tenths[1].as_secs_f64().max(1e-9);
         Figures { exposures, crashes, said: findings.regressions.len(), judging, growth, resident: most_resident() }
+    }
+
+    /// Writes it as a history file, for `pushback replay`.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        let mut dice = Dice::new(SEED);
+        let start = time::parse(START).expect("a time");
+        std::fs::create_dir_all(folder)?;
+        let mut file = BufWriter::new(File::create(folder.join(format!("{}.ndjson", self.file)))?);
+        for minute in 0..self.minutes {
+            let mut records = self.minute(minute, start, &mut dice);
+            Record::sort_by_arrival(&mut records);
+            for record in &records {
+                writeln!(file, "{}", record.to_line())?;
+            }
+        }
+        file.flush()
     }
 
     /// The share of release `number` in a cell: one cell after the other, as far as the stage goes.
