@@ -47,7 +47,7 @@ pub fn paths(rows: &[PathRow], width: Width) -> String {
     let ticks = scale::count_ticks(most, plot, if narrow { 70.0 } else { 90.0 });
     let end = ticks[ticks.len() - 1];
     let x = |value: f64| left + finite(value).clamp(0.0, end) / end * plot;
-    let height = top + row_height * rows.len() as f64 + 6.0;
+    let height = top + row_height * rows.len() as f64 + if narrow { 12.0 } else { 6.0 };
     let class = if narrow { "paths-chart narrow" } else { "paths-chart" };
     let mut svg = Svg::new(class, px, height, "Expected further crashes on each path, with 95 % intervals");
     for (i, tick) in ticks.iter().enumerate() {
@@ -62,34 +62,25 @@ pub fn paths(rows: &[PathRow], width: Width) -> String {
     for (i, row) in rows.iter().enumerate() {
         let y = top + i as f64 * row_height + row_height / 2.0 + if narrow { 12.0 } else { 0.0 };
         if narrow {
-            let about =
-                words::fitted(&row.about, 11.5, false, px - left * 2.0 - words::width_of(&row.name, 12.5, true) - 10.0);
-            svg.text(
-                left + 4.0,
-                y - 16.0,
-                &words::fitted(&row.name, 12.5, true, px - left * 2.0),
-                "t-name halo",
-                Anchor::Start,
-            );
-            svg.text(
-                left + 10.0 + words::width_of(&row.name, 12.5, true),
-                y - 16.0,
-                &about,
-                "t-sub halo",
-                Anchor::Start,
-            );
+            // Fonts differ by a fifth and more; one text flows whatever its width.
+            let name = words::fitted(&row.name, 12.5, true, px - left * 2.0);
+            let left_over = (px - left * 2.0 - words::width_of(&name, 12.5, true)) * 0.75;
+            let about = words::fitted(&row.about, 11.5, false, left_over);
+            svg.text_split(left + 4.0, y - 16.0, &name, &format!(", {about}"), "t-label halo", Anchor::Start);
         } else {
             svg.text(0.0, y - 2.0, &words::fitted(&row.name, 12.5, true, left - 8.0), "t-name", Anchor::Start);
             svg.text(0.0, y + 12.0, &words::fitted(&row.about, 11.5, false, left - 8.0), "t-sub", Anchor::Start);
         }
         let Some(cost) = row.cost else {
-            svg.text(
-                left + 8.0,
-                y + 4.0,
-                &words::fitted(&row.words, 11.5, false, px - left - 16.0),
-                "t-note",
-                Anchor::Start,
-            );
+            // A sentence for each line, where one line would be too long for both.
+            let (first, rest) = match row.words.split_once(". ") {
+                Some((first, rest)) if narrow => (format!("{first}."), rest),
+                _ => (row.words.clone(), ""),
+            };
+            for (line, text) in [first.as_str(), rest].into_iter().filter(|text| !text.is_empty()).enumerate() {
+                let fitted = words::fitted(text, 11.5, false, px - left - 16.0);
+                svg.text(left + 8.0, y + 4.0 + 15.0 * line as f64, &fitted, "t-note", Anchor::Start);
+            }
             continue;
         };
         draw_cost(&mut svg, row, cost, (x(cost.low), x(cost.estimate), x(cost.high), y), px, narrow);
