@@ -39,6 +39,16 @@ struct Sums {
     elevated: f64,
 }
 
+/// The harm that would go on.
+struct Elevated {
+    /// In crashes, by block and population, as the explanation makes it.
+    harm: Vec<f64>,
+    /// What it came to against that.
+    scale: f64,
+    /// The most that each unit of exposure suffers.
+    each: f64,
+}
+
 impl Inquest<'_> {
     /// The ending, if there is one.
     pub(crate) fn ending(&self) -> Option<(Micros, Ending)> {
@@ -112,7 +122,7 @@ impl Inquest<'_> {
         if self.until - gone < QUIET {
             return false;
         }
-        let after = self.sums(gone, None);
+        let after = self.sums(&self.elevated(), gone, None);
         let quiet = poisson_tail(after.count, after.expected * 1.25 + 0.02) > 0.01;
         quiet && (after.elevated >= 3.0 || self.until - gone >= 30 * MINUTE || !self.victims_run())
     }
@@ -138,12 +148,13 @@ impl Inquest<'_> {
         let blocks = &self.it.frame.blocks;
         let first = self.it.frame.block_of(self.onset).map_or(0, |block| block + 1);
         // An end is looked for in every block of a day or more: the evidence has to be as strong as for an alarm.
+        let elevated = self.elevated();
         let mut best: Option<(f64, Micros)> = None;
         for (start, _) in &blocks[first.min(blocks.len())..] {
             if *start < self.onset || self.until - start < QUIET {
                 continue;
             }
-            let sums = self.sums(*start, Some(self.victims));
+            let sums = self.sums(&elevated, *start, Some(self.victims));
             let ratio = (sums.elevated / sums.expected.max(1e-9)).min(20.0);
             if sums.elevated < 3.0 || ratio < 1.3 {
                 continue;
@@ -239,15 +250,10 @@ impl Inquest<'_> {
     }
 
     /// Crashes since an instant, of some releases or all, with what was expected, and would be if harm went on.
-    fn sums(&self, since: Micros, releases: Option<&[u16]>) -> Sums {
+    fn sums(&self, elevated: &Elevated, since: Micros, releases: Option<&[u16]>) -> Sums {
         let frame = &self.it.frame;
-        let mut harm = self.elevation();
         // Little of it came before an early instant; all of it says more, though quiet that has set in makes it less.
-        let ((before, _), (all, each)) = (self.scale(&harm, since), self.scale(&harm, self.until));
-        let scale = before.min(all);
-        for (harm, ran) in harm.iter_mut().zip(&frame.ran) {
-            *harm = (*harm * scale).min(each * ran);
-        }
+        let scale = self.scale(&elevated.harm, since).0.min(elevated.scale);
         let mut sums = Sums::default();
         for (block, (start, end)) in frame.blocks.iter().enumerate() {
             let part = (end - since.clamp(*start, *end)) as f64 / (end - start).max(1) as f64;
@@ -258,7 +264,8 @@ impl Inquest<'_> {
                 let at = block * frame.width() + place;
                 if releases.is_none_or(|them| them.contains(&frame.population(place).0)) {
                     sums.expected += self.it.expected[at] * part;
-                    sums.elevated += (self.it.expected[at] + harm[at]) * part;
+                    let harm = (elevated.harm[at] * scale).min(elevated.each * frame.ran[at]);
+                    sums.elevated += (self.it.expected[at] + harm) * part;
                     if *start >= since {
                         sums.count += self.it.counts[at];
                         sums.reports += self.it.reports[at];
@@ -270,6 +277,13 @@ impl Inquest<'_> {
             }
         }
         sums
+    }
+
+    /// The harm that would go on, and how far it is to be trusted, from all of it.
+    fn elevated(&self) -> Elevated {
+        let harm = self.elevation();
+        let (scale, each) = self.scale(&harm, self.until);
+        Elevated { harm, scale, each }
     }
 
     /// What harm came to before an instant against what its explanation makes of it: the weather that all explanations share leaves the

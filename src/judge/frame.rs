@@ -243,7 +243,8 @@ fn move_on(site: &Site, pushes: &[&Push], from: Micros, until: Micros, parts: &m
 
 /// What a release must have run that was heard of before, is not heard of now, and crashes all the same: by the share that its push
 /// meant it to have, beside what was heard of the others.
-/// Where the others run so much more that nothing is missing, it bears another name for a while.
+/// Where the others run so much more that nothing is missing, it bears another name for a while. `part` is how much of the bucket
+/// `parts` tell of, 0 to 1.
 fn add_unheard(site: &Site, pushes: &[&Push], index: i64, part: f64, parts: &mut Vec<(u16, u16, f64)>) {
     /// Measured against intended: less than this is not a slow rollout but a gap.
     const HEARD: f64 = 0.35;

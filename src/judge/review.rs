@@ -3,7 +3,7 @@
 use super::{
     HOUR, Judge, MINUTE, Micros, Room, SOON,
     attribution::Question,
-    candidate::{Candidate, Change},
+    candidate::Change,
     case::{Case, View},
     ending::Inquest,
     onset::{Began, began},
@@ -97,12 +97,13 @@ impl Judge {
             let shared = signatures.iter().any(|it| case.wants(*it));
             shared || (signatures.is_empty() && (case.signatures.is_empty() || !new(&case.signatures)))
         };
+        let candidates = self.changes.candidates(&room.site, now, now);
+        let last_moved = candidates.iter().flat_map(|it| it.moves.iter().copied()).max().unwrap_or(Micros::MIN);
         let lately = self.cases.iter().rposition(|case| {
             let just_now = case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR);
             let here = case.room == number && case.number > 0 && case.withdrawn.is_none() && alike(case);
             // Where nothing was behind it, and a change has moved since, this may be another harm: that is to be judged on its own.
-            let moved = |it: &Candidate| it.moves.iter().any(|at| *at > case.onset.at);
-            let other = case.blamed().is_none() && self.changes.candidates(&room.site, now, now).iter().any(moved);
+            let other = case.blamed().is_none() && last_moved > case.onset.at;
             here && !other && (just_now || room.victims_are_back(case, now))
         });
         if let Some(lately) = lately {
