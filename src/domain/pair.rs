@@ -81,8 +81,13 @@ pub struct PairReport {
 impl PairReport {
     /// Whether it is about these two, in whichever order.
     pub fn is_about(&self, one: &str, other: &str) -> bool {
-        (self.release == one && self.peer_release == other) || (self.release == other && self.peer_release == one)
+        are((&self.release, &self.peer_release), (one, other))
     }
+}
+
+/// Whether two releases are these two, in whichever order.
+pub fn are(pair: (&str, &str), these: (&str, &str)) -> bool {
+    pair == these || pair == (these.1, these.0)
 }
 
 /// What a regression shows of the release that is blamed and its victims; nothing where it is no harm between releases.

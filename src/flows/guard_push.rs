@@ -5,8 +5,8 @@ use super::Error;
 use crate::{
     domain::{
         Record, Time,
-        finding::SuspectKind,
-        pair::{Pair, PairReport, PairVerdict, shown_by, standing},
+        finding::{SuspectKind, Victim},
+        pair::{Pair, PairReport, PairVerdict, are, shown_by, standing},
         policy::{Asking, Policy},
         push::PushKind,
         step::{Action, PushStep},
@@ -75,10 +75,24 @@ pub struct Seen {
     pub verdict: PairVerdict,
     /// When it was seen.
     pub at: Time,
-    /// The regression that shows it; none where somebody reported it.
-    pub regression: Option<String>,
-    /// Who says so, and in what words.
-    pub report: Option<(String, Option<String>, Option<String>)>,
+    /// How it is known.
+    pub source: Source,
+}
+
+/// How something is known of two releases.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// The regression with this id showed it.
+    Regression(String),
+    /// Somebody reported it.
+    Report {
+        /// Who.
+        actor: String,
+        /// What was tested, in words.
+        note: Option<String>,
+        /// Where to read more.
+        url: Option<String>,
+    },
 }
 
 impl From<PairReport> for Seen {
@@ -88,48 +102,45 @@ impl From<PairReport> for Seen {
             peer_release: it.peer_release,
             verdict: it.verdict,
             at: it.at,
-            regression: None,
-            report: Some((it.actor, it.note, it.url)),
+            source: Source::Report { actor: it.actor, note: it.note, url: it.url },
         }
     }
 }
 
 impl Seen {
-    /// Whether it is about these two, in whichever order.
-    fn is_about(&self, one: &str, other: &str) -> bool {
-        (self.release == one && self.peer_release == other) || (self.release == other && self.peer_release == one)
-    }
-
     /// The same as a pair, with how it is known.
     fn pair(&self) -> Pair {
-        let says = match (&self.regression, &self.report) {
-            (Some(id), _) => format!("{id} showed it"),
-            (None, Some((actor, Some(note), _))) => format!("{actor} reported: {note}"),
-            (None, Some((actor, None, _))) => format!("{actor} reported it"),
-            (None, None) => String::new(),
+        let says = match &self.source {
+            Source::Regression(id) => format!("{id} showed it"),
+            Source::Report { actor, note: Some(note), .. } => format!("{actor} reported: {note}"),
+            Source::Report { actor, note: None, .. } => format!("{actor} reported it"),
         };
         Pair { verdict: self.verdict, says }
     }
 }
 
-/// What regressions of a service showed of its releases beside each other.
-pub fn shown(read: &mut Read<'_>, service: &str) -> Result<Vec<Seen>, StoreError> {
+/// What regressions of a service showed of its releases beside each other; of these two only, where two are named.
+pub fn shown(read: &mut Read<'_>, service: &str, these: Option<(&str, &str)>) -> Result<Vec<Seen>, StoreError> {
     let mut seen = Vec::new();
     for it in read.regressions_anywhere_of(service)? {
         let finding = &it.finding;
         let (Some(verdict), Some(suspect)) = (shown_by(finding), finding.blamed()) else { continue };
-        if suspect.kind != SuspectKind::Push {
+        let named = |release: &str| these.is_none_or(|(one, other)| release == one || release == other);
+        if suspect.kind != SuspectKind::Push || !finding.victims.iter().any(|victim| named(&victim.release)) {
             continue;
         }
         let Some(push) = read.push(&suspect.id)?.filter(|push| push.started.service == service) else { continue };
-        for victim in finding.victims.iter().filter(|victim| victim.release != push.started.release) {
+        let release = &push.started.release;
+        let meant = |victim: &&Victim| {
+            victim.release != *release && these.is_none_or(|these| are((release, &victim.release), these))
+        };
+        for victim in finding.victims.iter().filter(meant) {
             seen.push(Seen {
-                release: push.started.release.clone(),
+                release: release.clone(),
                 peer_release: victim.release.clone(),
                 verdict,
                 at: finding.detected_at,
-                regression: Some(finding.id.clone()),
-                report: None,
+                source: Source::Regression(finding.id.clone()),
             });
         }
     }
@@ -140,7 +151,7 @@ pub fn shown(read: &mut Read<'_>, service: &str) -> Result<Vec<Seen>, StoreError
 pub fn known(read: &mut Read<'_>, service: &str, one: &str, other: &str) -> Result<Pair, StoreError> {
     let reported = read.reports_on_pair(service, one, other)?.into_iter().map(Seen::from);
     let mut seen: Vec<Seen> = reported.collect();
-    seen.extend(shown(read, service)?.into_iter().filter(|it| it.is_about(one, other)));
+    seen.extend(shown(read, service, Some((one, other)))?);
     seen.sort_by_key(|it| it.at);
     Ok(standing(seen.iter().map(Seen::pair)))
 }
@@ -160,7 +171,8 @@ pub fn override_in(extra: &Map<String, Value>) -> Option<&str> {
     extra.get("override").and_then(Value::as_str).map(str::trim).filter(|words| !words.is_empty())
 }
 
-/// Refuses the way back to a release that was marked as bad, unless an override comes with it in writing.
+/// Refuses the way back to a release that was marked as bad, unless an override comes with it in writing. For records that are new: a
+/// repeat of what was taken before the mark stays one.
 pub(super) fn refuse_bad_target(tx: &mut Tx<'_>, record: &Record) -> Result<(), Error> {
     let (service, target, extra) = match record {
         Record::PushStarted(it) if it.kind == PushKind::Rollback => {

@@ -20,20 +20,26 @@ pub fn record_change(store: &Store, by: &Actor, record: &Record, now: Time) -> R
         if let Record::PushStep(step) = record {
             refuse_false_ending(tx, by, step, now)?;
         }
-        refuse_bad_target(tx, record)?;
-        keep_change(tx, by, record, now)
+        keep_new(tx, by, record, now)
     })
 }
 
 /// Keeps the beginning of a push and its first step together: both, or neither. New where either is.
 pub fn begin_push(store: &Store, by: &Actor, begun: &Record, first: &Record, now: Time) -> Result<Kept, Error> {
     store.keep(|tx| {
-        refuse_bad_target(tx, begun)?;
-        let begun = keep_change(tx, by, begun, now)?;
-        refuse_bad_target(tx, first)?;
-        let first = keep_change(tx, by, first, now)?;
+        let begun = keep_new(tx, by, begun, now)?;
+        let first = keep_new(tx, by, first, now)?;
         Ok(if first == Kept::New { first } else { begun })
     })
+}
+
+/// Keeps one change, unless it is new and goes back to a bad release without saying why.
+fn keep_new(tx: &mut Tx<'_>, by: &Actor, record: &Record, now: Time) -> Result<Kept, Error> {
+    let kept = keep_change(tx, by, record, now)?;
+    if kept == Kept::New {
+        refuse_bad_target(tx, record)?;
+    }
+    Ok(kept)
 }
 
 /// Keeps one change inside a transaction that is already open, with its ledger entry.

@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// Longest words that are kept with a report, characters.
 const LONGEST: usize = 2000;
-/// Reports that a page or an answer shows of one service.
+/// Reports that a page or an answer shows of one service, the newest.
 pub const SHOWN: i64 = 500;
 
 /// Keeps a report and says so in the ledger.
@@ -29,7 +29,9 @@ pub fn report_pair(store: &Store, by: &Actor, it: &PairReport, now: Time) -> Res
     }
     let links = |url: &String| url.starts_with("https://") || url.starts_with("http://");
     if it.url.as_ref().is_some_and(|url| !links(url) || url.chars().count() > LONGEST) {
-        wrong.push("url: an address that begins with https:// was expected.".into());
+        wrong.push(format!(
+            "url: an address that begins with https:// or http:// was expected, of at most {LONGEST} characters."
+        ));
     }
     if !wrong.is_empty() {
         return Err(Error::Refused(wrong));
@@ -57,7 +59,7 @@ pub fn pairs(store: &Store, service: &str) -> Result<Vec<Seen>, Error> {
         read.service(service)?.ok_or_else(|| Error::no("service", service))?;
         let reported = read.pair_reports(service, SHOWN)?.into_iter().map(Seen::from);
         let mut seen: Vec<Seen> = reported.collect();
-        seen.extend(super::guard_push::shown(read, service)?);
+        seen.extend(super::guard_push::shown(read, service, None)?);
         seen.sort_by_key(|it| std::cmp::Reverse(it.at));
         Ok(seen)
     })

@@ -21,18 +21,22 @@ struct Row {
     url: Option<String>,
 }
 
-impl From<Row> for PairReport {
-    fn from(row: Row) -> PairReport {
-        PairReport {
+impl TryFrom<Row> for PairReport {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<PairReport, StoreError> {
+        let verdict = PairVerdict::parse(&row.verdict)
+            .ok_or_else(|| StoreError::Corrupt(format!("verdict on a pair {}", row.verdict)))?;
+        Ok(PairReport {
             service: row.service,
             release: row.release,
             peer_release: row.peer_release,
-            verdict: PairVerdict::parse(&row.verdict).unwrap_or(PairVerdict::Untested),
+            verdict,
             at: time::from_micros(row.at),
             actor: row.actor,
             note: row.note,
             url: row.url,
-        }
+        })
     }
 }
 
@@ -45,7 +49,7 @@ impl Read<'_> {
             .limit(at_most)
             .select(Row::as_select())
             .load(c))?;
-        Ok(rows.into_iter().map(PairReport::from).collect())
+        rows.into_iter().map(PairReport::try_from).collect()
     }
 
     /// The reports on two releases of a service, in whichever order they are named, oldest first.
@@ -58,7 +62,9 @@ impl Read<'_> {
             .order((pair_report::at.asc(), pair_report::id.asc()))
             .select(Row::as_select())
             .load(c))?;
-        Ok(rows.into_iter().map(PairReport::from).filter(|it| it.is_about(one, other)).collect())
+        // Both names among the two is also a release beside itself, which is no pair.
+        let about = |it: &Result<PairReport, StoreError>| it.as_ref().map_or(true, |it| it.is_about(one, other));
+        rows.into_iter().map(PairReport::try_from).filter(about).collect()
     }
 }
 

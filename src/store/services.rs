@@ -48,9 +48,14 @@ pub struct Service {
     pub policy: Policy,
 }
 
-impl From<Row> for Service {
-    fn from(row: Row) -> Service {
-        Service {
+impl TryFrom<Row> for Service {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Service, StoreError> {
+        // A policy that cannot be read must not pass for one that asks for nothing.
+        let policy = Policy::parse(&row.policy)
+            .map_err(|wrong| StoreError::Corrupt(format!("policy of {}: {}", row.slug, wrong.join(" "))))?;
+        Ok(Service {
             service: row.slug,
             project: row.project,
             public_key: row.public_key,
@@ -60,9 +65,8 @@ impl From<Row> for Service {
             depends_on: serde_json::from_str(&row.depends_on).unwrap_or_default(),
             tag_names: row.tag_names,
             created_at: time::from_micros(row.created_at),
-            // Only what was read once is ever kept.
-            policy: Policy::parse(&row.policy).unwrap_or_default(),
-        }
+            policy,
+        })
     }
 }
 
@@ -71,14 +75,14 @@ impl Read<'_> {
     pub fn services(&mut self) -> Result<Vec<Service>, StoreError> {
         let rows: Vec<Row> =
             on_each!(self.db, c => service::table.select(Row::as_select()).order(service::slug.asc()).load(c))?;
-        Ok(rows.into_iter().map(Service::from).collect())
+        rows.into_iter().map(Service::try_from).collect()
     }
 
     /// One service.
     pub fn service(&mut self, name: &str) -> Result<Option<Service>, StoreError> {
         let row: Option<Row> =
             on_each!(self.db, c => service::table.find(name).select(Row::as_select()).first(c).optional())?;
-        Ok(row.map(Service::from))
+        row.map(Service::try_from).transpose()
     }
 
     /// The service whose crash door is project `number`.
@@ -88,7 +92,7 @@ impl Read<'_> {
             .select(Row::as_select())
             .first(c)
             .optional())?;
-        Ok(row.map(Service::from))
+        row.map(Service::try_from).transpose()
     }
 }
 

@@ -162,6 +162,12 @@ fn nobody_goes_back_to_a_bad_release_without_saying_why() {
         script.post_json("/api/v1/pushes/relay-2/steps", &step(None)).expect(422);
         assert_eq!(script.page("/api/v1/pushes/relay-2").json()["state"], "under_way");
 
+        // What was taken before the mark and is sent again, as after a broken connection, is a repeat.
+        let early = json!({ "push": "relay-0", "service": "relay", "release": "C", "kind": "rollback", "at": "2026-03-03T01:00:00Z" });
+        script.post_json("/api/v1/pushes", &early).expect(201);
+        change_push::mark_bad(&app.store, &Actor::console(), "dana", "relay-2", "It leaks.", now).expect("marked");
+        script.post_json("/api/v1/pushes", &early).expect(200);
+
         script.post_json("/api/v1/pushes/relay-2/steps", &step(Some("No A is left to kill."))).expect(201);
         script.post_json("/api/v1/pushes", &back(Some("No A is left to kill."))).expect(201);
         assert_eq!(script.page("/api/v1/pushes/relay-2").json()["state"], "rolled_back");

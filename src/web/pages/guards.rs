@@ -7,7 +7,11 @@ use crate::{
         pair::{PairReport, PairVerdict},
         policy::{Day, Policy},
     },
-    flows::{self, guard_push, guard_push::Seen, report_pair},
+    flows::{
+        self, guard_push,
+        guard_push::{Seen, Source},
+        report_pair,
+    },
     web::{App, Frame, Posted, SignedIn, WebError, blocking, flash, href::part, render, render_refused, see_other},
 };
 use actix_web::{
@@ -30,6 +34,7 @@ struct Page {
     pairs: Vec<PairRow>,
     pair: PairTyped,
     pair_refusals: Vec<String>,
+    may_report: bool,
 }
 
 /// The policy as somebody types it.
@@ -71,14 +76,17 @@ struct PairRow {
 
 impl From<Seen> for PairRow {
     fn from(it: Seen) -> PairRow {
-        let (who, note, url) = it.report.map_or((None, None, None), |(who, note, url)| (Some(who), note, url));
+        let (regression, who, note, url) = match it.source {
+            Source::Regression(id) => (Some((format!("/regressions/{}", part(&id)), id)), None, None, None),
+            Source::Report { actor, note, url } => (None, Some(actor), note, url),
+        };
         PairRow {
             at: it.at,
             release: it.release,
             peer_release: it.peer_release,
             verdict: it.verdict.words(),
             bad: it.verdict >= PairVerdict::Harmful,
-            regression: it.regression.map(|id| (format!("/regressions/{}", part(&id)), id)),
+            regression,
             who,
             note,
             url,
@@ -207,6 +215,7 @@ async fn page(app: &Data<App>, signed: &SignedIn, name: String, refused: Refused
         pairs: pairs.into_iter().map(PairRow::from).collect(),
         pair,
         pair_refusals,
+        may_report: signed.person.role.may(Act::Record),
     })
 }
 

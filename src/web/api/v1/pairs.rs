@@ -12,7 +12,7 @@ use crate::{
     },
     flows::{
         Error, administer,
-        guard_push::Seen,
+        guard_push::{Seen, Source},
         report_pair::{pairs, report_pair},
     },
     web::{App, Bearer, WebError, blocking},
@@ -32,16 +32,19 @@ pub struct Asked {
 }
 
 fn told(it: &Seen) -> Value {
-    let report = it.report.as_ref();
+    let (regression, actor, note, url) = match &it.source {
+        Source::Regression(id) => (Some(id), None, None, None),
+        Source::Report { actor, note, url } => (None, Some(actor), note.as_ref(), url.as_ref()),
+    };
     json!({
         "release": it.release,
         "peer_release": it.peer_release,
         "verdict": it.verdict,
         "at": time::text(it.at),
-        "regression": it.regression,
-        "actor": report.map(|it| &it.0),
-        "note": report.and_then(|it| it.1.as_ref()),
-        "url": report.and_then(|it| it.2.as_ref()),
+        "regression": regression,
+        "actor": actor,
+        "note": note,
+        "url": url,
     })
 }
 
