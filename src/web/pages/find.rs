@@ -179,7 +179,7 @@ fn word(says: &'static str, means: &'static str) -> Word {
     Word { says, means, icon: None }
 }
 
-const RECORD: [(&str, &str); 15] = [
+const RECORD: [(&str, &str); 18] = [
     ("release", "A build that never changes, known by its version string."),
     ("push", "One owner bringing one release to one environment, from its beginning to its end."),
     ("plan, stage", "The shares that a push is meant to go through: 1 %, 5 %, 25 %, and so on."),
@@ -195,6 +195,12 @@ const RECORD: [(&str, &str); 15] = [
         "Anybody’s request that a push stop, with a name and a reason. It stands until somebody lifts it by name.",
     ),
     ("gate, verdict", "The question before a step, and its answer: go, hold or stop."),
+    ("rule", "What a service asks of its own pushes before the gate says go. A rollback is not asked."),
+    ("pair", "Two releases that run side by side, and what came of it: no harm seen, harmful or lethal."),
+    (
+        "marked as bad, override",
+        "A release to which nobody goes back, and the written reason of whoever does all the same.",
+    ),
     ("incident, severity", "Harm to users that is being handled, and how bad it was."),
     (
         "postmortem, revision, action item",
@@ -203,7 +209,7 @@ const RECORD: [(&str, &str); 15] = [
     ("ledger, entry", "The record that is only ever added to, and one line of it. A correction is a new line."),
 ];
 
-const HARM: [(&str, &str); 9] = [
+const HARM: [(&str, &str); 10] = [
     ("regression", "Crashes beyond what a release’s own past lets expect."),
     ("onset", "When the harm began, as best judged now, with an interval of 95 %."),
     ("detected", "When the harm could first be read here."),
@@ -215,6 +221,7 @@ const HARM: [(&str, &str); 9] = [
         "excess, counted",
         "Excess: crashes beyond expectation, an estimate with its interval. Counted: the plain number, which assumes nothing.",
     ),
+    ("power of a step", "The smallest harm that would have shown in the time that the step had."),
     (
         "open risk",
         "What a regression leaves behind when its victims ran out: the defect is still there, and somebody minds it.",
