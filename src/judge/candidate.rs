@@ -34,6 +34,13 @@ pub(crate) struct Candidate {
     pub(crate) moves: Vec<Micros>,
 }
 
+impl Candidate {
+    /// Whether it is in flight: it moved in the last two hours.
+    pub(crate) fn is_moving(&self, now: Micros) -> bool {
+        self.moves.iter().any(|at| now - at < 2 * HOUR)
+    }
+}
+
 /// Everything known of changes, and who talks to whom.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {

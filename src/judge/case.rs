@@ -43,20 +43,67 @@ pub(crate) struct Case {
     pub(crate) continuations: Vec<Continuation>,
     pub(crate) evidence: Option<Evidence>,
     pub(crate) paths: Vec<Paths>,
-    /// What the last looks agreed on, and how many of them.
+    /// What the last looks agreed on, and how many of them; once it is said, how many in a row spoke against what was said.
     pub(crate) streak: (Option<Change>, u32),
+    /// Whether crashes like these were usual here before.
+    pub(crate) usual: bool,
     pub(crate) reviewed: Micros,
     pub(crate) told: Micros,
     /// The last time that the watch was in alarm over it.
     pub(crate) loud: Micros,
+    /// Opened short of an alarm: said only where a change explains it nearly for certain.
+    pub(crate) early: bool,
     /// Given up before it was said, since it went away.
     pub(crate) dropped: bool,
+}
+
+impl Default for Case {
+    fn default() -> Case {
+        Case {
+            room: 0,
+            key: String::new(),
+            number: 0,
+            signatures: Vec::new(),
+            known: 0,
+            alarm: Micros::MIN,
+            e_value: 0.0,
+            threshold: 0.0,
+            detected: Micros::MIN,
+            kind: Kind::Ambient,
+            kind_said: false,
+            suspects: Vec::new(),
+            blames: None,
+            onset: Began { at: Micros::MIN, earliest: Micros::MIN, latest: Micros::MIN },
+            victims: Vec::new(),
+            ratio: Estimate::default(),
+            excess: Estimate::default(),
+            clients: Estimate::default(),
+            parted: (Estimate::default(), Estimate::default()),
+            ended: None,
+            withdrawn: None,
+            continuations: Vec::new(),
+            evidence: None,
+            paths: Vec::new(),
+            streak: (None, 0),
+            usual: false,
+            reviewed: Micros::MIN,
+            told: Micros::MIN,
+            loud: Micros::MIN,
+            early: false,
+            dropped: false,
+        }
+    }
 }
 
 impl Case {
     /// Whether it is still looked after.
     pub(crate) fn is_watched(&self) -> bool {
         !self.dropped && self.ended.is_none() && self.withdrawn.is_none()
+    }
+
+    /// Whether it is short of an alarm and was not said.
+    pub(crate) fn is_early(&self) -> bool {
+        self.early && self.number == 0 && self.is_watched()
     }
 
     /// Its short name.

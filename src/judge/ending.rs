@@ -65,12 +65,30 @@ impl Inquest<'_> {
             // Harm that goes away while its suspect stays speaks against the suspect: that is for the next look to weigh.
             let by_itself = matches!(ending, Ending::Subsided | Ending::Fixed);
             let contradicts = by_itself && self.explanation.change.is_some() && self.culprit_gone().is_none();
-            if !contradicts || self.until - at >= 2 * HOUR {
-                return Some((at, ending));
+            // Nobody is blamed, but a push goes on that may come to be: the quiet may only be one between two waves, or that of victims
+            // that were replaced.
+            let beside = ending == Ending::Subsided && self.is_pushed();
+            let least = match (contradicts, beside) {
+                (true, _) => 2 * HOUR,
+                (false, true) => HOUR,
+                (false, false) => 0,
+            };
+            if self.until - at < least {
+                return None;
             }
-            return None;
+            return self.victims_gone().filter(|_| beside).or(Some((at, ending)));
         }
         self.victims_gone()
+    }
+
+    /// Whether a push to this service that may have to do with it is in flight.
+    fn is_pushed(&self) -> bool {
+        self.it.candidates.iter().any(|it| match it.change {
+            Change::Push(number) => {
+                it.own && it.is_moving(self.until) && self.changes.pushes[number].taken_back().is_none()
+            }
+            Change::Flag(_) => false,
+        })
     }
 
     /// When the change was taken back, and what it would be called if the harm went with it.

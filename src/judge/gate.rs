@@ -3,6 +3,7 @@
 use super::{
     HOUR, Judge, MINUTE, Micros, Room,
     candidate::Change,
+    case::Case,
     change::Push,
     frame::Frame,
     review::LIKELY,
@@ -43,9 +44,9 @@ impl Judge {
         for case in &self.cases {
             let site = &self.rooms[case.room].site;
             if case.number > 0 && case.withdrawn.is_none() && case.blamed() == Some(Change::Push(number)) {
-                let sure = case.suspects.first().is_some_and(|it| it.probability >= LIKELY);
+                let sure = self.is_firm(case);
                 match case.ended.map(|ended| ended.1) {
-                    // Blamed, but not by far: that is a reason to wait, not yet one to stop.
+                    // Blamed, but not by far or only just now: that is a reason to wait, not yet one to stop.
                     None if !sure => holds.push(case.id()),
                     None | Some(Ending::RolledBack | Ending::Stopped | Ending::VictimsGone) => stops.push(case.id()),
                     Some(Ending::FlagReverted | Ending::Fixed | Ending::Subsided) => {}
@@ -76,6 +77,16 @@ impl Judge {
         };
         stops.extend(holds);
         Some(GateAnswer { push: push.id.clone(), at: time::from_micros(now), decision, reasons: stops })
+    }
+
+    /// Whether blame is firm enough to stop a push by it. Crashes that are usual here rise for many reasons, and waves of them that fit a
+    /// push by chance fit it less a few minutes later: for those it has to be sure, and to have stood for a while.
+    fn is_firm(&self, case: &Case) -> bool {
+        const STOOD: Micros = 10 * MINUTE;
+        let probability = case.suspects.first().map_or(0.0, |it| it.probability);
+        let stood = case.reviewed - case.detected >= STOOD;
+        let enough = if case.usual { probability >= self.settings.sure && stood } else { probability >= LIKELY };
+        enough && case.streak.1 == 0
     }
 
     /// What is not yet known of a push that already reaches somebody, in sentences.

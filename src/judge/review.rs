@@ -10,18 +10,22 @@ use super::{
     report::victims,
     shape::Shape,
     site::{BUCKET, Event, Explained, STALE},
-    watch::Level,
+    watch::{Level, Reading},
 };
 use crate::domain::{
-    finding::{BLAME, Ending, Estimate, Kind, Withdrawn},
+    finding::{BLAME, Ending, Kind, Withdrawn},
     time,
 };
+use std::cmp::Ordering;
 
 /// After this long the question who is to blame is closed; what it costs and when it ends is not.
 const CLOSED: Micros = 12 * HOUR;
 
 /// How much later than the crashes alone tell the harm may have begun: a chance crash just before it misleads.
 const DOUBT: Micros = 15 * MINUTE;
+
+/// The probability of a suspect from which "nobody did it" is not said while it moves, of crashes that never were before.
+const POSSIBLE: f64 = 0.1;
 
 /// The probability of a suspect from which it is worth saying before it is sure.
 pub(crate) const LIKELY: f64 = 0.75;
@@ -49,8 +53,14 @@ impl Judge {
         let room = &self.rooms[number];
         let mut loud: Vec<_> = room.readings.iter().filter(|it| it.evidence >= it.threshold).copied().collect();
         if loud.is_empty() {
+            self.open_early(number, now);
             return;
         }
+        // What was only suspected is an alarm now, and is looked at afresh.
+        for case in self.cases.iter_mut().filter(|case| case.room == number && case.is_early()) {
+            case.dropped = true;
+        }
+        let room = &self.rooms[number];
         // A signature says more than the sum of all; the sum counts where no signature does.
         if loud.iter().any(|it| it.level != Level::All) {
             loud.retain(|it| it.level != Level::All);
@@ -113,42 +123,57 @@ impl Judge {
             self.review(lately, now);
             return;
         }
-        let site = &room.site;
-        let twin = self.cases.iter().filter(|case| case.room == number && case.alarm == now).count();
-        let suffix = if twin > 0 { format!("/{}", twin + 1) } else { String::new() };
-        let key = format!("{}/{}/{}{suffix}", site.service, site.environment, time::text(time::from_micros(now)));
-        let onset = Began { at: now, earliest: now - 2 * HOUR, latest: now };
-        self.cases.push(Case {
+        self.open(Case { alarm: now, room: number, signatures, known, e_value, threshold, ..Case::default() });
+    }
+
+    /// Opens a case for what is short of an alarm while a change is in flight: only where that change explains it nearly for certain is
+    /// it said, as early as that.
+    fn open_early(&mut self, number: usize, now: Micros) {
+        let room = &self.rooms[number];
+        let part = self.settings.hold / self.settings.alarm;
+        let rank = |it: &&Reading| (it.level != Level::All, it.evidence / it.threshold);
+        let near = room.readings.iter().filter(|it| it.evidence >= part * it.threshold);
+        let Some(top) = near.max_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal)).copied() else {
+            return;
+        };
+        let signatures = match top.level {
+            Level::Signature(signature) => vec![signature],
+            Level::All => Vec::new(),
+        };
+        if let Some(unsaid) = self.cases.iter_mut().find(|it| it.room == number && it.number == 0 && it.is_watched()) {
+            if unsaid.is_early() && unsaid.signatures == signatures {
+                unsaid.loud = now;
+            }
+            return;
+        }
+        let candidates = self.changes.candidates(&room.site, now, now);
+        let just_now = |case: &Case| case.room == number && case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR);
+        if !candidates.iter().any(|it| it.is_moving(now)) || self.cases.iter().any(just_now) {
+            return;
+        }
+        let known = room.site.signatures.len() as u32;
+        let (e_value, threshold) = (top.evidence, part * top.threshold);
+        self.open(Case {
+            alarm: now,
             room: number,
-            key,
-            number: 0,
             signatures,
             known,
-            loud: now,
-            alarm: now,
             e_value,
             threshold,
-            detected: now,
-            kind: Kind::Ambient,
-            kind_said: false,
-            suspects: Vec::new(),
-            blames: None,
-            onset,
-            victims: Vec::new(),
-            ratio: Estimate::default(),
-            excess: Estimate::default(),
-            clients: Estimate::default(),
-            parted: (Estimate::default(), Estimate::default()),
-            ended: None,
-            withdrawn: None,
-            continuations: Vec::new(),
-            evidence: None,
-            paths: Vec::new(),
-            streak: (None, 0),
-            reviewed: Micros::MIN,
-            told: Micros::MIN,
-            dropped: false,
+            early: true,
+            ..Case::default()
         });
+    }
+
+    /// Gives a case its name.
+    fn open(&mut self, case: Case) {
+        let site = &self.rooms[case.room].site;
+        let twin = self.cases.iter().filter(|it| it.room == case.room && it.alarm == case.alarm).count();
+        let suffix = if twin > 0 { format!("/{}", twin + 1) } else { String::new() };
+        let at = time::text(time::from_micros(case.alarm));
+        let key = format!("{}/{}/{at}{suffix}", site.service, site.environment);
+        let onset = Began { at: case.alarm, earliest: case.alarm - 2 * HOUR, latest: case.alarm };
+        self.cases.push(Case { key, onset, loud: case.alarm, detected: case.alarm, ..case });
     }
 
     /// Goes over the open cases of one service.
@@ -160,7 +185,8 @@ impl Judge {
             }
             let age = now - case.alarm;
             let due = case.reviewed == Micros::MIN || now - case.reviewed >= (5 * MINUTE).max(age / 24);
-            let unsaid = case.number == 0;
+            // What is not said yet is looked at with every crash; what waits for long, by the minute.
+            let unsaid = case.number == 0 && (age < 15 * MINUTE || now % MINUTE == 0);
             let stepped = self.now == now && now % MINUTE != 0;
             if due || unsaid || stepped {
                 self.review(number, now);
@@ -290,23 +316,42 @@ impl Judge {
     fn decide(&mut self, number: usize, view: &View, now: Micros) -> bool {
         let leader = view.changes.first().copied();
         let nothing = view.it.ambient();
+        // Where several changes are moving at once, the wrong one is soon likely: less doubt is left then.
+        let in_flight = view.it.candidates.iter().filter(|it| it.is_moving(now)).count();
         // Between whole minutes only what is beyond doubt is said: looks so close to each other agree too easily.
         let between = now % MINUTE != 0 && now % SOON == 0;
-        let sure = if between { 1.0 - (1.0 - self.settings.sure) / 10.0 } else { self.settings.sure };
+        let mut doubt = 1.0 - self.settings.sure;
+        let early = self.cases[number].early;
+        if between || early {
+            doubt /= 10.0;
+        }
+        if in_flight > 1 {
+            doubt /= 3.0;
+        }
+        let sure = 1.0 - doubt;
         let agreed = match leader {
             Some((change, probability)) if probability >= sure => Some(Some(change)),
-            _ if nothing >= sure => Some(None),
+            _ if nothing >= sure && !early => Some(None),
             _ => None,
         };
+        if early && agreed.is_none() {
+            let case = &mut self.cases[number];
+            case.streak = (None, 0);
+            case.dropped = now - case.loud > 10 * MINUTE;
+            return false;
+        }
         // A suspect that is likely but not sure gets some more time, and one that is hardly likely a good deal.
         let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
         // Crashes that are usual here also rise with traffic and weather; only what never was is quick to be held against a change.
         let case = &self.cases[number];
         let usual = self.rooms[case.room].normal.count(|signature| case.wants(signature)) > 0.0;
+        let possible = if usual { 2.5 * POSSIBLE } else { POSSIBLE };
         let patience = match leader {
             Some((_, probability)) if probability >= LIKELY && !usual => self.settings.patience * 3 / 2,
             Some((_, probability)) if probability >= BLAME => self.settings.patience * 12,
-            // One of several changes did it: which one shows as they move on, and gates hold meanwhile.
+            // A change is moving that may be behind it: more of it will tell, and gates hold meanwhile.
+            Some((_, probability)) if probability >= possible && in_flight > 0 => self.settings.patience * 12,
+            // One of several changes did it: which one shows as they move on.
             Some(_) if nothing + view.it.chance() < 1.0 - sure => self.settings.patience * 5,
             _ => self.settings.patience,
         };
@@ -338,6 +383,8 @@ impl Judge {
         let case = &mut self.cases[number];
         case.number = self.detected;
         case.detected = now;
+        case.usual = usual;
+        case.streak.1 = 0;
         self.take(number, view);
         if let Some(other) = self.same_as(number) {
             self.merge(number, other, now);

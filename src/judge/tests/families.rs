@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// The minute at which the push begins.
-const PUSH: i64 = 18 * 60;
+pub(super) const PUSH: i64 = 18 * 60;
 const HOURS: i64 = 24;
-const NEW: &str = "SIGSEGV | frame_decode | conn_read";
+pub(super) const NEW: &str = "SIGSEGV | frame_decode | conn_read";
 
 type Shares = dyn Fn(i64, usize) -> Vec<(&'static str, f64)>;
 
-fn steps() -> Vec<(i64, f64)> {
+pub(super) fn steps() -> Vec<(i64, f64)> {
     [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0]
         .iter()
         .enumerate()
@@ -25,18 +25,18 @@ fn steps() -> Vec<(i64, f64)> {
         .collect()
 }
 
-fn fleet(base: f64) -> Fleet {
+pub(super) fn fleet(base: f64) -> Fleet {
     let base = base * rate();
     Fleet { minutes: HOURS * 60, base, ..Fleet::default() }
 }
 
 /// How many times the usual crashes: `JUDGE_RATE=4`.
-fn rate() -> f64 {
+pub(super) fn rate() -> f64 {
     std::env::var("JUDGE_RATE").ok().and_then(|it| it.parse().ok()).unwrap_or(1.0)
 }
 
 /// A history of a push of B over A by `steps`, with these crash rates.
-fn pushed(fleet: &Fleet, seed: u64, steps: &[(i64, f64)], rates: &Rates) -> Vec<Record> {
+pub(super) fn pushed(fleet: &Fleet, seed: u64, steps: &[(i64, f64)], rates: &Rates) -> Vec<Record> {
     let mut dice = Dice::new(seed);
     let own = steps.to_vec();
     let shares: Box<Shares> = Box::new(move |minute, _| {

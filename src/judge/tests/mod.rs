@@ -5,5 +5,6 @@ mod families;
 mod fleet;
 mod properties;
 mod story;
+mod waiting;
 
 pub(crate) use fleet::Dice;

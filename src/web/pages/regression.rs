@@ -347,7 +347,7 @@ fn opened(it: &Evidence) -> Opened {
             two_digits(it.expected)
         ),
         format!(
-            "When the alarm rose, harm explained the crashes {} times better than chance did (the e-value); the alarm rises at {}. An e-value may be looked at after every report without raising false alarms more often.",
+            "When it was first looked into, harm explained the crashes {} times better than chance did (the e-value); from {} on it is looked into. An e-value may be looked at after every report without raising false alarms more often.",
             grouped(it.e_value),
             grouped(it.threshold)
         ),

@@ -1,0 +1,70 @@
+//! What is not said at once: stops by crashes that are usual, and the end of an outage beside a push.
+
+use super::families::{NEW, PUSH, fleet, pushed, rate, steps};
+use crate::{
+    domain::{
+        Record,
+        finding::{Decision, Ending},
+    },
+    judge::{Guard, Judge, Said, Settings},
+};
+
+#[test]
+fn usual_crashes_stop_a_push_only_after_blame_has_stood_for_a_while() {
+    let when = |usual: bool, seed: u64| {
+        let mut records = pushed(&fleet(0.05), seed, &steps(), &|it| match (it.release, usual) {
+            ("B", true) => (8.0, vec![]),
+            ("B", false) => (1.0, vec![(NEW, 1.0 * rate())]),
+            _ => (1.0, vec![]),
+        });
+        Record::sort_by_arrival(&mut records);
+        let mut judge = Judge::new(Settings::default());
+        let (mut blamed, mut stopped) = (None, None);
+        for record in &records {
+            judge.observe(record);
+            let now = record.received_at();
+            let blames = |it: &Said| it.regression.suspects.first().is_some_and(|it| it.id == "relay-118");
+            if judge.said().iter().any(blames) && blamed.is_none() {
+                blamed = Some(now);
+            }
+            if blamed.is_some() {
+                let answer = judge.gate("relay-118", now, &Guard::default()).expect("known");
+                assert_ne!(answer.decision, Decision::Go, "seed {seed}");
+                if answer.decision == Decision::Stop {
+                    stopped = Some(now);
+                    break;
+                }
+            }
+        }
+        (stopped.expect("stopped") - blamed.expect("blamed")).num_minutes()
+    };
+    for seed in 1..=3 {
+        let (usual, new) = (when(true, seed), when(false, seed));
+        assert!((9..=40).contains(&usual), "seed {seed}: {usual} minutes");
+        assert!(new < 10, "seed {seed}: {new} minutes");
+    }
+}
+
+#[test]
+fn a_short_quiet_of_an_outage_beside_a_push_is_not_called_its_end() {
+    // An outage of ten minutes while a push moves on, and the same some hours before it.
+    let outage = |from: i64, seed: u64| {
+        let mut records = pushed(&fleet(0.2), seed, &steps(), &|it| {
+            (if (from..from + 10).contains(&it.minute) { 60.0 } else { 1.0 }, vec![])
+        });
+        Record::sort_by_arrival(&mut records);
+        let mut judge = Judge::new(Settings::default());
+        let mut said = Vec::new();
+        for record in &records {
+            judge.observe(record);
+            said.extend(judge.said());
+        }
+        let ended = said.iter().find(|it| it.regression.ended_because == Some(Ending::Subsided)).expect("subsided");
+        (ended.at - ended.regression.ended_at.expect("ended")).num_minutes()
+    };
+    for seed in 1..=3 {
+        let (beside, alone) = (outage(PUSH + 60, seed), outage(PUSH - 200, seed));
+        assert!(beside >= 60, "seed {seed}: {beside} minutes");
+        assert!(alone < 60, "seed {seed}: {alone} minutes");
+    }
+}
