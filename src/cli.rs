@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Clock,
-    config::{Config, DEFAULT_DATABASE, DEFAULT_LISTEN},
+    config::{Config, DEFAULT_DATABASE, DEFAULT_EXAMPLES, DEFAULT_LISTEN},
     console::{Failure, start_log},
     demo,
     domain::{
@@ -50,6 +50,9 @@ struct Settings {
     /// The address that people and programs reach the server by, if it is not the one it listens on
     #[arg(long, global = true, env = "PUSHBACK_BASE_URL")]
     base_url: Option<String>,
+    /// How many reports of each signature, release and hour are kept whole; all others are counted
+    #[arg(long, env = "PUSHBACK_EXAMPLES", default_value_t = DEFAULT_EXAMPLES, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    examples: u32,
 }
 
 #[derive(Subcommand)]
@@ -213,6 +216,7 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
         listen: settings.listen,
         database: settings.database.clone(),
         base_url: settings.base_url.clone(),
+        most_examples: settings.examples,
         demo: false,
     };
     actix_web::rt::System::new().block_on(async move {

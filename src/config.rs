@@ -11,6 +11,8 @@ pub struct Config {
     pub database: String,
     /// The address that people and programs reach it by, without a slash at the end; where it listens if nobody said.
     pub base_url: Option<String>,
+    /// How many reports of each signature, release and hour are kept whole; all others are counted.
+    pub most_examples: u32,
     /// Whether it serves the told story: whoever comes from this machine is signed in.
     pub demo: bool,
 }
@@ -19,3 +21,5 @@ pub struct Config {
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// Which database a server uses if nobody says.
 pub const DEFAULT_DATABASE: &str = "sqlite:./data/pushback.sqlite3";
+/// How many reports of each signature, release and hour are kept whole if nobody says.
+pub const DEFAULT_EXAMPLES: u32 = 100;

@@ -11,7 +11,7 @@ pub fn all_records(store: &Store) -> Result<Vec<Record>, Error> {
     let mut records = store.read::<_, StoreError>(|read| {
         let ever = time::from_micros(i64::MIN);
         let mut records = read.changes_since(ever)?;
-        records.extend(read.telemetry_since(ever)?);
+        records.extend(read.all_telemetry()?);
         Ok(records)
     })?;
     Record::sort_by_arrival(&mut records);

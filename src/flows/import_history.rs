@@ -5,8 +5,17 @@ use super::{
     record_change::{keep_change, know_service},
 };
 use crate::{
-    domain::{Record, Time, crash::ReportKind},
-    store::{Actor, Store, Tx, changes::Kept},
+    domain::{
+        Record, Time,
+        crash::{Crash, ReportKind},
+    },
+    store::{
+        Actor, Store, StoreError, Tx,
+        changes::Kept,
+        keeping::{Examples, Memory},
+        packing::Packer,
+        reports::Report,
+    },
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -24,6 +33,9 @@ pub struct Imported {
     /// Records that were kept already.
     pub repeats: usize,
 }
+
+/// Crash reports that are written together.
+const AT_ONCE: usize = 500;
 
 /// The name of the setting that says how often the past was changed; the judge starts again when it moves.
 pub const HISTORY_EPOCH: &str = "history_epoch";
@@ -64,6 +76,7 @@ pub fn import_history(store: &Store, by: &Actor, mut records: Vec<Record>, now: 
     store.keep(|tx| {
         let mut done = Imported { lines: records.len(), ..Imported::default() };
         let mut known: HashSet<&str> = HashSet::new();
+        let mut crashes = Vec::new();
         for record in &records {
             let kept = match record {
                 Record::Exposure(it) => {
@@ -72,15 +85,8 @@ pub fn import_history(store: &Store, by: &Actor, mut records: Vec<Record>, now: 
                 }
                 Record::Crash(it) => {
                     first_use(tx, by, &it.service, &mut known, now)?;
-                    match tx.keep_crash(it, ReportKind::Crash, None)? {
-                        Kept::Different => {
-                            return Err(Error::Changed(format!(
-                                "crash “{}” is here already with other content. Nothing of this file was kept.",
-                                it.id
-                            )));
-                        }
-                        kept => kept,
-                    }
+                    crashes.push(it);
+                    continue;
                 }
                 Record::Service(_)
                 | Record::PushStarted(_)
@@ -93,6 +99,7 @@ pub fn import_history(store: &Store, by: &Actor, mut records: Vec<Record>, now: 
                 Kept::Repeat | Kept::Different => done.repeats += 1,
             }
         }
+        import_crashes(tx, &crashes, &mut done)?;
         if done.new > 0 {
             let epoch: i64 = tx.setting(HISTORY_EPOCH)?.and_then(|text| text.parse().ok()).unwrap_or(0);
             tx.set_setting(HISTORY_EPOCH, &(epoch + 1).to_string())?;
@@ -100,6 +107,30 @@ pub fn import_history(store: &Store, by: &Actor, mut records: Vec<Record>, now: 
         }
         Ok(done)
     })
+}
+
+/// Crash reports of a file are all kept whole: what is exported again is what was imported.
+fn import_crashes(tx: &mut Tx<'_>, crashes: &[&Crash], done: &mut Imported) -> Result<(), Error> {
+    let (mut memory, packer) = (Memory::new(Examples::all()), Packer::default());
+    for some in crashes.chunks(AT_ONCE) {
+        let whole = |it: &&Crash| Report::whole((*it).clone(), ReportKind::Crash, None, &packer);
+        let reports: Vec<Report> = some.iter().map(whole).collect::<Result<_, StoreError>>()?;
+        let (kept, learned) = tx.keep_reports(&reports.iter().collect::<Vec<_>>(), &memory)?;
+        memory.learn(learned);
+        for (it, kept) in some.iter().zip(kept) {
+            match kept {
+                Kept::New => done.new += 1,
+                Kept::Repeat => done.repeats += 1,
+                Kept::Different => {
+                    return Err(Error::Changed(format!(
+                        "crash “{}” is here already with other content. Nothing of this file was kept.",
+                        it.id
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn first_use<'a>(

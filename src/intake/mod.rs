@@ -54,7 +54,7 @@ impl Default for TagNames {
 }
 
 /// Where a request came in: for which service, and when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Door<'a> {
     /// The service whose key the request carries.
     pub service: &'a str,
@@ -62,6 +62,8 @@ pub struct Door<'a> {
     pub names: &'a TagNames,
     /// When the request reached us.
     pub received_at: Time,
+    /// Whether more of a report is to be read than counts: its exceptions, tags and breadcrumbs.
+    pub reads_on: &'a dyn Fn(&Crash) -> bool,
 }
 
 /// What was taken out of one request.
@@ -85,8 +87,9 @@ pub struct Report {
     pub crash: Crash,
     /// What it counts as.
     pub standing: Standing,
-    /// What is kept beside the record, for reading.
-    pub detail: Detail,
+    /// What is kept beside the record, for reading; none where the report is only counted, and then it has no exception
+    /// either.
+    pub detail: Option<Detail>,
 }
 
 /// What an event counts as.

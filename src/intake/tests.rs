@@ -9,7 +9,12 @@ const RECEIVED: &str = "2026-11-23T12:00:00Z";
 
 fn door<T>(use_it: impl FnOnce(&Door) -> T) -> T {
     let names = TagNames::default();
-    use_it(&Door { service: "relay", names: &names, received_at: time::parse(RECEIVED).expect("valid") })
+    use_it(&Door {
+        service: "relay",
+        names: &names,
+        received_at: time::parse(RECEIVED).expect("valid"),
+        reads_on: &|_| true,
+    })
 }
 
 fn take(body: &[u8]) -> Result<Taken, IntakeError> {
@@ -123,7 +128,12 @@ fn a_signature_computed_from_a_message_holds_no_person() {
 #[test]
 fn a_service_may_call_its_cells_otherwise() {
     let names = TagNames { cell: "zone".into(), peer_release: "server".into(), clients_dropped: "lost".into() };
-    let door = Door { service: "relay", names: &names, received_at: time::parse(RECEIVED).expect("valid") };
+    let door = Door {
+        service: "relay",
+        names: &names,
+        received_at: time::parse(RECEIVED).expect("valid"),
+        reads_on: &|_| true,
+    };
     let body = br#"{"tags":[["zone","eu-2"],["cell","no"]],"contexts":{"server":{"release":"B"},"lost":{"value":12}}}"#;
     let crash = store_event(body, &door).expect("readable").reports.remove(0).crash;
     assert_eq!(
@@ -182,10 +192,30 @@ fn a_detail_survives_being_stored() {
         "level": "fatal", "tags": {"a": "b"}, "exception": [{"type": "E", "value": {"code": 1}, "mechanism": {"type": "m", "handled": false}}],
         "breadcrumbs": [{"message": "m", "level": "warn"}], "contexts": {"app": {"app_identifier": "x", "app_version": "1", "app_build": 7}},
     }))
-    .detail;
+    .detail
+    .expect("everything is read");
     let stored = serde_json::to_string(&detail).expect("plain");
     assert_eq!(serde_json::from_str::<Detail>(&stored).expect("read back"), detail);
     assert_eq!(detail.app.as_deref(), Some("x 1 (7)"));
+}
+
+#[test]
+fn of_what_is_only_counted_the_same_is_judged_and_nothing_else_is_read() {
+    let event = json!({
+        "level": "fatal", "release": "B", "environment": "staging", "server_name": "h1", "timestamp": 1795420580,
+        "tags": {"cell": "eu-1", "clients_dropped": "7", "peer_release": "A"}, "breadcrumbs": [{"message": "m"}],
+        "exception": [{"type": "E", "value": "v", "stacktrace": {"frames": [{"function": "f"}]}}],
+    });
+    let whole = one(event.clone());
+    let body = format!("{{}}\n{{\"type\":\"event\"}}\n{event}");
+    let names = TagNames::default();
+    let received_at = time::parse(RECEIVED).expect("valid");
+    let door = Door { service: "relay", names: &names, received_at, reads_on: &|it| it.signature != "E | f" };
+    let counted = envelope(body.as_bytes(), &door).expect("readable").reports.remove(0);
+    assert_eq!((counted.detail, &counted.crash.exception), (None, &None));
+    assert!(whole.detail.is_some_and(|detail| detail.breadcrumbs.len() == 1));
+    assert_eq!(counted.crash, crate::domain::crash::Crash { exception: None, ..whole.crash });
+    assert_eq!(counted.standing, whole.standing);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Reads take a [`Read`], writes a [`Tx`] that only [`Store::write`] makes. Everything here blocks; async code calls it
 //! from a thread that may wait.
 
+mod arrivals;
+mod blocks;
 mod connect;
 mod error;
 mod ledger;
@@ -15,10 +17,15 @@ pub mod changes;
 pub mod findings;
 pub mod holds;
 pub mod incidents;
+pub mod keeping;
 pub mod outcomes;
+pub mod packing;
 pub mod pairs;
 pub mod people;
+pub mod reports;
+mod rollups;
 pub mod services;
+mod signatures;
 pub mod telemetry;
 
 pub use connect::{Backend, Db, redact};

@@ -159,19 +159,10 @@ table! {
 }
 
 table! {
-    crash (service, id) {
-        service -> Text,
-        id -> Text,
-        environment -> Text,
-        release -> Nullable<Text>,
-        cell -> Text,
-        host -> Nullable<Text>,
-        at -> BigInt,
-        received_at -> BigInt,
-        signature -> Text,
-        clients_dropped -> Nullable<BigInt>,
-        standing -> Text,
-        hash -> Binary,
+    dictionary (number) {
+        number -> BigInt,
+        trained_at -> BigInt,
+        reports -> BigInt,
         body -> Binary,
     }
 }
@@ -180,12 +171,78 @@ table! {
     signature (service, title) {
         service -> Text,
         title -> Text,
+        number -> BigInt,
         first_at -> BigInt,
         last_at -> BigInt,
         crashes -> BigInt,
         handled -> BigInt,
         clients -> BigInt,
         last_id -> Text,
+    }
+}
+
+table! {
+    report (service, id) {
+        service -> Text,
+        id -> Text,
+        environment -> Text,
+        release -> Nullable<Text>,
+        cell -> Text,
+        host -> Nullable<Text>,
+        peer_release -> Nullable<Text>,
+        at -> BigInt,
+        received_at -> BigInt,
+        signature -> BigInt,
+        clients_dropped -> Nullable<BigInt>,
+        standing -> Text,
+        hash -> Binary,
+        dictionary -> BigInt,
+        body -> Binary,
+    }
+}
+
+table! {
+    report_block (service, block) {
+        service -> Text,
+        block -> Binary,
+        first_at -> BigInt,
+        last_at -> BigInt,
+        first_received -> BigInt,
+        last_received -> BigInt,
+        reports -> BigInt,
+        body -> Binary,
+    }
+}
+
+table! {
+    counted (service, id) {
+        service -> Text,
+        id -> BigInt,
+    }
+}
+
+table! {
+    crash_minute (service, environment, minute, release, cell) {
+        service -> Text,
+        environment -> Text,
+        minute -> BigInt,
+        release -> Text,
+        cell -> Text,
+        crashes -> BigInt,
+        clients -> BigInt,
+    }
+}
+
+table! {
+    signature_hour (service, signature, hour, environment, release) {
+        service -> Text,
+        signature -> BigInt,
+        hour -> BigInt,
+        environment -> Text,
+        release -> Text,
+        crashes -> BigInt,
+        handled -> BigInt,
+        clients -> BigInt,
     }
 }
 
@@ -412,8 +469,13 @@ allow_tables_to_appear_in_same_query!(
     push_step,
     flag_change,
     exposure,
-    crash,
+    dictionary,
     signature,
+    report,
+    report_block,
+    counted,
+    crash_minute,
+    signature_hour,
     note,
     hold,
     gate_asked,

@@ -1,79 +1,20 @@
-//! The telemetry lane: crash reports with their signatures, and exposure.
+//! The telemetry lane: windows of exposure, and what they and the crash reports say together.
 
 use super::{
     Read, StoreError, Tx,
-    changes::{Kept, record},
+    changes::Kept,
     on_each,
-    schema::{crash, exposure, signature},
+    schema::{crash_minute, exposure},
 };
-use crate::domain::{
-    Record, Time,
-    crash::{Crash, ReportKind},
-    exposure::Exposure,
-    time,
-};
-use diesel::{prelude::*, upsert::excluded};
+use crate::domain::{Record, Time, exposure::Exposure, time};
+use diesel::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// How hard a report's body is compressed: zstd's default, a few tens of microseconds for 5 KB.
-const ZSTD_LEVEL: i32 = 3;
-/// No stored body unpacks to more, bytes.
-const LONGEST_BODY: usize = 32 * 1024 * 1024;
-
-/// A crash report as it is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredReport {
-    /// The report.
-    pub crash: Crash,
-    /// What it stands for.
-    pub kind: ReportKind,
-    /// What else the sender said, as JSON.
-    pub detail: Option<String>,
-}
-
-/// What a chart needs of one crash report.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CrashMark {
-    /// The report's id.
-    pub id: String,
-    /// When it crashed.
-    pub at: Time,
-    /// When that reached us.
-    pub received_at: Time,
-    /// The release, where known.
-    pub release: Option<String>,
-    /// The cell.
-    pub cell: String,
-    /// The machine.
-    pub host: Option<String>,
-    /// What groups it.
-    pub signature: String,
-    /// Clients that were cut off.
-    pub clients_dropped: Option<i64>,
-    /// What it stands for.
-    pub kind: ReportKind,
-}
-
-/// A signature with its counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignatureRow {
-    /// The service.
-    pub service: String,
-    /// The signature.
-    pub signature: String,
-    /// First seen.
-    pub first_at: Time,
-    /// Last seen.
-    pub last_at: Time,
-    /// Crash reports.
-    pub crashes: i64,
-    /// Handled errors and messages.
-    pub handled: i64,
-    /// Clients dropped.
-    pub clients: i64,
-    /// The latest report.
-    pub last_id: String,
-}
+pub use super::{
+    reports::{CrashMark, StoredReport},
+    rollups::{CrashMinute, SignatureHour},
+    signatures::SignatureRow,
+};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = exposure, treat_none_as_default_value = false)]
@@ -115,153 +56,7 @@ impl From<ExposureRow> for Exposure {
     }
 }
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = crash)]
-struct MarkRow {
-    id: String,
-    at: i64,
-    received_at: i64,
-    release: Option<String>,
-    cell: String,
-    host: Option<String>,
-    signature: String,
-    clients_dropped: Option<i64>,
-    standing: String,
-}
-
-impl From<MarkRow> for CrashMark {
-    fn from(row: MarkRow) -> CrashMark {
-        CrashMark {
-            id: row.id,
-            at: time::from_micros(row.at),
-            received_at: time::from_micros(row.received_at),
-            release: row.release,
-            cell: row.cell,
-            host: row.host,
-            signature: row.signature,
-            clients_dropped: row.clients_dropped,
-            // The table allows these three words only.
-            kind: ReportKind::parse(&row.standing).unwrap_or(ReportKind::Message),
-        }
-    }
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = signature)]
-struct SignatureColumns {
-    service: String,
-    title: String,
-    first_at: i64,
-    last_at: i64,
-    crashes: i64,
-    handled: i64,
-    clients: i64,
-    last_id: String,
-}
-
-impl From<SignatureColumns> for SignatureRow {
-    fn from(row: SignatureColumns) -> SignatureRow {
-        SignatureRow {
-            service: row.service,
-            signature: row.title,
-            first_at: time::from_micros(row.first_at),
-            last_at: time::from_micros(row.last_at),
-            crashes: row.crashes,
-            handled: row.handled,
-            clients: row.clients,
-            last_id: row.last_id,
-        }
-    }
-}
-
-fn pack(line: &str, detail: Option<&str>) -> Result<Vec<u8>, StoreError> {
-    let text = match detail {
-        Some(detail) => format!("{line}\n{detail}"),
-        None => line.to_owned(),
-    };
-    zstd::bulk::compress(text.as_bytes(), ZSTD_LEVEL).map_err(|error| StoreError::Other(error.to_string()))
-}
-
-fn unpack(body: &[u8]) -> Result<(Crash, Option<String>), StoreError> {
-    let bytes = zstd::bulk::decompress(body, LONGEST_BODY).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let (line, detail) = match text.split_once('\n') {
-        Some((line, detail)) => (line, Some(detail.to_owned())),
-        None => (text.as_str(), None),
-    };
-    match record(line)? {
-        Record::Crash(it) => Ok((it, detail)),
-        _ => Err(StoreError::Corrupt("a crash was expected in its table".into())),
-    }
-}
-
 impl Tx<'_> {
-    /// Keeps a crash report and counts it in its signature, once per id.
-    pub fn keep_crash(&mut self, it: &Crash, kind: ReportKind, detail: Option<&str>) -> Result<Kept, StoreError> {
-        let line = Record::Crash(it.clone());
-        let hash = line.content_hash().to_vec();
-        let row = (
-            crash::service.eq(&it.service),
-            crash::id.eq(&it.id),
-            crash::environment.eq(&it.environment),
-            crash::release.eq(&it.release),
-            crash::cell.eq(&it.cell),
-            crash::host.eq(&it.host),
-            crash::at.eq(time::micros(it.at)),
-            crash::received_at.eq(time::micros(it.received_at)),
-            crash::signature.eq(&it.signature),
-            crash::clients_dropped.eq(it.clients_dropped),
-            crash::standing.eq(kind.word()),
-            crash::hash.eq(&hash),
-            crash::body.eq(pack(&line.to_line(), detail)?),
-        );
-        let new =
-            on_each!(self.db, c => diesel::insert_into(crash::table).values(row).on_conflict_do_nothing().execute(c))?;
-        if new == 0 {
-            let known: Vec<u8> =
-                on_each!(self.db, c => crash::table.find((&it.service, &it.id)).select(crash::hash).first(c))?;
-            return Ok(if known == hash { Kept::Repeat } else { Kept::Different });
-        }
-        let crashed = i64::from(kind == ReportKind::Crash);
-        let counts = SignatureColumns {
-            service: it.service.clone(),
-            title: it.signature.clone(),
-            first_at: time::micros(it.at),
-            last_at: time::micros(it.at),
-            crashes: crashed,
-            handled: 1 - crashed,
-            clients: it.clients_dropped.unwrap_or(0),
-            last_id: it.id.clone(),
-        };
-        let known: Option<(i64, i64)> = on_each!(self.db, c => signature::table
-            .find((&it.service, &it.signature))
-            .select((signature::first_at, signature::last_at))
-            .first(c)
-            .optional())?;
-        let (first, last) = known.map_or((counts.first_at, counts.last_at), |(first, last)| {
-            (first.min(counts.first_at), last.max(counts.last_at))
-        });
-        let newest = last == counts.last_at;
-        on_each!(self.db, c => diesel::insert_into(signature::table)
-            .values(&counts)
-            .on_conflict((signature::service, signature::title))
-            .do_update()
-            .set((
-                signature::crashes.eq(signature::crashes + excluded(signature::crashes)),
-                signature::handled.eq(signature::handled + excluded(signature::handled)),
-                signature::clients.eq(signature::clients + excluded(signature::clients)),
-                signature::first_at.eq(first),
-                signature::last_at.eq(last),
-            ))
-            .execute(c))?;
-        if newest {
-            on_each!(self.db, c => diesel::update(signature::table.find((&it.service, &it.signature)))
-                .set(signature::last_id.eq(&it.id))
-                .execute(c))?;
-        }
-        Ok(Kept::New)
-    }
-
     /// Keeps a window of exposure; the same window with the same content again is a repeat.
     pub fn keep_exposure(&mut self, it: &Exposure) -> Result<Kept, StoreError> {
         let mut rest = Map::new();
@@ -289,50 +84,6 @@ impl Tx<'_> {
 }
 
 impl Read<'_> {
-    /// One report of a service.
-    pub fn crash(&mut self, service: &str, id: &str) -> Result<Option<StoredReport>, StoreError> {
-        let row: Option<(Vec<u8>, String)> = on_each!(self.db, c => crash::table
-            .find((service, id))
-            .select((crash::body, crash::standing))
-            .first(c)
-            .optional())?;
-        let Some((body, kind)) = row else { return Ok(None) };
-        let (crash, detail) = unpack(&body)?;
-        let kind = ReportKind::parse(&kind).ok_or_else(|| StoreError::Corrupt(format!("report kind {kind}")))?;
-        Ok(Some(StoredReport { crash, kind, detail }))
-    }
-
-    /// The crash reports of a service in a range of time, in order. Handled errors are left out.
-    pub fn crashes_between(
-        &mut self,
-        service: &str,
-        environment: &str,
-        from: Time,
-        to: Time,
-    ) -> Result<Vec<CrashMark>, StoreError> {
-        let rows: Vec<MarkRow> = on_each!(self.db, c => crash::table
-            .filter(crash::service.eq(service))
-            .filter(crash::environment.eq(environment))
-            .filter(crash::at.between(time::micros(from), time::micros(to)))
-            .filter(crash::standing.eq(ReportKind::Crash.word()))
-            .order(crash::at.asc())
-            .select(MarkRow::as_select())
-            .load(c))?;
-        Ok(rows.into_iter().map(CrashMark::from).collect())
-    }
-
-    /// The latest reports of one signature, handled ones too.
-    pub fn reports_of(&mut self, service: &str, signature: &str, limit: i64) -> Result<Vec<CrashMark>, StoreError> {
-        let rows: Vec<MarkRow> = on_each!(self.db, c => crash::table
-            .filter(crash::service.eq(service))
-            .filter(crash::signature.eq(signature))
-            .order(crash::at.desc())
-            .limit(limit)
-            .select(MarkRow::as_select())
-            .load(c))?;
-        Ok(rows.into_iter().map(CrashMark::from).collect())
-    }
-
     /// Windows of exposure of a service that begin in a range of time, in order.
     pub fn exposures_between(
         &mut self,
@@ -354,11 +105,7 @@ impl Read<'_> {
     /// The environments that a service was seen in.
     pub fn environments(&mut self, service: &str) -> Result<Vec<String>, StoreError> {
         use super::schema::push;
-        let mut found: Vec<String> = on_each!(self.db, c => crash::table
-            .filter(crash::service.eq(service))
-            .select(crash::environment)
-            .distinct()
-            .load(c))?;
+        let mut found: Vec<String> = self.report_environments(service)?;
         found.extend(on_each!(self.db, c => push::table
             .filter(push::service.eq(service))
             .select(push::environment)
@@ -381,66 +128,52 @@ impl Read<'_> {
             .filter(exposure::environment.eq(environment))
             .select(diesel::dsl::max(exposure::at))
             .first(c))?;
-        let crashed: Option<i64> = on_each!(self.db, c => crash::table
-            .filter(crash::service.eq(service))
-            .filter(crash::environment.eq(environment))
-            .select(diesel::dsl::max(crash::at))
+        let crashed: Option<i64> = on_each!(self.db, c => crash_minute::table
+            .filter(crash_minute::service.eq(service))
+            .filter(crash_minute::environment.eq(environment))
+            .select(diesel::dsl::max(crash_minute::minute))
             .first(c))?;
         Ok(ran.max(crashed).map(time::from_micros))
     }
 
-    /// Signatures, latest first, of one service or of all.
-    pub fn signatures(
-        &mut self,
-        service: Option<&str>,
-        before: Option<Time>,
-        limit: i64,
-    ) -> Result<Vec<SignatureRow>, StoreError> {
-        let rows: Vec<SignatureColumns> = on_each!(self.db, c => {
-            let mut query = signature::table.select(SignatureColumns::as_select()).into_boxed();
-            if let Some(service) = service {
-                query = query.filter(signature::service.eq(service));
-            }
-            if let Some(before) = before {
-                query = query.filter(signature::last_at.lt(time::micros(before)));
-            }
-            query.order((signature::last_at.desc(), signature::title.asc())).limit(limit).load(c)
-        })?;
-        Ok(rows.into_iter().map(SignatureRow::from).collect())
+    /// What is judged of crash reports and windows of exposure that reached us from one instant on and before another, as
+    /// records in no order.
+    pub fn telemetry_received(&mut self, from: Time, before: Time) -> Result<Vec<Record>, StoreError> {
+        let mut records = self.exposures_received((from, before))?;
+        records.extend(self.crashes_received((from, before))?.into_iter().map(Record::Crash));
+        Ok(records)
     }
 
-    /// One signature of a service.
-    pub fn signature(&mut self, service: &str, text: &str) -> Result<Option<SignatureRow>, StoreError> {
-        let row: Option<SignatureColumns> = on_each!(self.db, c => signature::table
-            .find((service, text))
-            .select(SignatureColumns::as_select())
-            .first(c)
-            .optional())?;
-        Ok(row.map(SignatureRow::from))
+    /// Everything that is kept of crash reports and windows of exposure, as records in no order.
+    pub fn all_telemetry(&mut self) -> Result<Vec<Record>, StoreError> {
+        let ever = (time::from_micros(i64::MIN), time::from_micros(i64::MAX));
+        let mut records = self.exposures_received(ever)?;
+        records.extend(self.whole_crashes_received(ever)?.into_iter().map(Record::Crash));
+        Ok(records)
     }
 
-    /// Crash reports and windows of exposure that reached us from an instant on, as records in no order.
-    pub fn telemetry_since(&mut self, since: Time) -> Result<Vec<Record>, StoreError> {
-        let exposures: Vec<ExposureRow> = on_each!(self.db, c => exposure::table
-            .filter(exposure::received_at.ge(time::micros(since)))
+    fn exposures_received(&mut self, (from, before): (Time, Time)) -> Result<Vec<Record>, StoreError> {
+        let rows: Vec<ExposureRow> = on_each!(self.db, c => exposure::table
+            .filter(exposure::received_at.ge(time::micros(from)))
+            .filter(exposure::received_at.lt(time::micros(before)))
             .select(ExposureRow::as_select())
             .load(c))?;
-        let crashes: Vec<Vec<u8>> = on_each!(self.db, c => crash::table
-            .filter(crash::received_at.ge(time::micros(since)))
-            .filter(crash::standing.eq(ReportKind::Crash.word()))
-            .select(crash::body)
-            .load(c))?;
-        let mut records: Vec<Record> = exposures.into_iter().map(|row| Record::Exposure(row.into())).collect();
-        for body in crashes {
-            records.push(Record::Crash(unpack(&body)?.0));
-        }
-        Ok(records)
+        Ok(rows.into_iter().map(|row| Record::Exposure(row.into())).collect())
+    }
+
+    /// When the first crash report or window of exposure reached us that is still kept.
+    pub fn first_telemetry(&mut self) -> Result<Option<Time>, StoreError> {
+        let window: Option<i64> = on_each!(self.db, c => exposure::table
+            .order(exposure::received_at.asc())
+            .select(exposure::received_at)
+            .first(c)
+            .optional())?;
+        let first = [window, self.first_whole()?, self.first_counted()?].into_iter().flatten().min();
+        Ok(first.map(time::from_micros))
     }
 
     /// Whether any crash report or exposure has ever reached us.
     pub fn has_telemetry(&mut self) -> Result<bool, StoreError> {
-        let crashes: i64 = on_each!(self.db, c => crash::table.limit(1).count().first(c))?;
-        let windows: i64 = on_each!(self.db, c => exposure::table.limit(1).count().first(c))?;
-        Ok(crashes + windows > 0)
+        Ok(self.first_telemetry()?.is_some())
     }
 }

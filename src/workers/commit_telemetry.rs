@@ -2,10 +2,15 @@
 
 use crate::{
     clock::Clock,
-    flows::take_telemetry::{Delivery, Taken, take_telemetry},
-    store::{Store, StoreError},
+    domain::Record,
+    flows::take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
+    store::{Store, StoreError, keeping::Examples, packing::Packer},
 };
 use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -27,6 +32,8 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Telemetry {
     queue: mpsc::Sender<Waiting>,
+    examples: Examples,
+    packer: Packer,
 }
 
 /// Why a delivery was not taken.
@@ -44,22 +51,47 @@ pub enum NotTaken {
 }
 
 impl Telemetry {
-    /// Starts the writer. Its thread ends after the last handle is dropped and everything taken is committed.
+    /// Starts the writer. Its thread ends after the last handle is dropped and everything taken is committed. Of each
+    /// signature, release and hour `most_examples` reports are kept whole. What is new is handed to `committed`.
     pub fn start(
         store: Store,
         clock: Clock,
-        committed: impl Fn() + Send + 'static,
-    ) -> std::io::Result<(Telemetry, JoinHandle<()>)> {
+        most_examples: u32,
+        committed: impl Fn(Vec<Record>) + Send + 'static,
+    ) -> Result<(Telemetry, JoinHandle<()>), StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let writer = std::thread::Builder::new()
+        let (examples, packer) = (Examples::new(most_examples), Packer::default());
+        packer.take_up(store.read::<_, StoreError>(|read| read.latest_dictionary())?);
+        let writer = Writer {
+            keeper: Keeper::new(examples.clone()),
+            store,
+            clock,
+            packer: packer.clone(),
+            whole: 0,
+            training: Arc::default(),
+        };
+        let thread = std::thread::Builder::new()
             .name("commit-telemetry".into())
-            .spawn(move || write(waiting, &store, clock, committed))?;
-        Ok((Telemetry { queue }, writer))
+            .spawn(move || writer.run(waiting, committed))
+            .map_err(|error| {
+                StoreError::Unusable(format!("no thread could be had for the telemetry writer: {error}"))
+            })?;
+        Ok((Telemetry { queue, examples, packer }, thread))
     }
 
     /// Whether another delivery would be refused: asked before a body is read.
     pub fn is_full(&self) -> bool {
         self.queue.capacity() == 0
+    }
+
+    /// How many of each kind of report are kept whole, and how many are by now.
+    pub fn examples(&self) -> &Examples {
+        &self.examples
+    }
+
+    /// Packs bodies as they are to be kept.
+    pub fn packer(&self) -> &Packer {
+        &self.packer
     }
 
     /// Waits until the delivery is committed.
@@ -73,25 +105,59 @@ impl Telemetry {
     }
 }
 
-fn write(mut waiting: mpsc::Receiver<Waiting>, store: &Store, clock: Clock, committed: impl Fn()) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let until = Instant::now() + LINGER;
-        while batch.len() < BATCH && Instant::now() < until {
-            match waiting.try_recv() {
-                Ok(more) => batch.push(more),
-                Err(_) => std::thread::sleep(Duration::from_micros(200)),
+struct Writer {
+    keeper: Keeper,
+    store: Store,
+    clock: Clock,
+    packer: Packer,
+    /// Reports that were kept whole since the dictionary in use was trained.
+    whole: i64,
+    training: Arc<AtomicBool>,
+}
+
+impl Writer {
+    fn run(mut self, mut waiting: mpsc::Receiver<Waiting>, committed: impl Fn(Vec<Record>)) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+            let until = Instant::now() + LINGER;
+            while batch.len() < BATCH && Instant::now() < until {
+                match waiting.try_recv() {
+                    Ok(more) => batch.push(more),
+                    Err(_) => std::thread::sleep(Duration::from_micros(200)),
+                }
             }
+            let (deliveries, answers): (Vec<Delivery>, Vec<_>) =
+                batch.drain(..).map(|it| (it.delivery, it.done)).unzip();
+            let written = self.keeper.take(&self.store, &deliveries, self.clock.now());
+            if let Some(error) = written.answers.iter().find_map(|answer| answer.as_ref().err()) {
+                tracing::error!(%error, deliveries = deliveries.len(), "a telemetry batch was not kept whole");
+            }
+            for (answer, taken) in answers.into_iter().zip(written.answers) {
+                // A sender that went away meanwhile is no reason to stop: what it sent is kept.
+                drop(answer.send(taken));
+            }
+            committed(written.records);
+            self.train(written.whole);
         }
-        let (deliveries, answers): (Vec<Delivery>, Vec<_>) = batch.drain(..).map(|it| (it.delivery, it.done)).unzip();
-        let results = take_telemetry(store, &deliveries, clock.now());
-        if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
-            tracing::error!(%error, deliveries = deliveries.len(), "a telemetry batch was not kept whole");
+    }
+
+    /// Trains a dictionary where there are enough new reports for it, beside the writing.
+    fn train(&mut self, whole: usize) {
+        self.whole += whole as i64;
+        if !wants_dictionary(&self.packer.dictionary(), self.whole) || self.training.swap(true, Ordering::AcqRel) {
+            return;
         }
-        for (answer, result) in answers.into_iter().zip(results) {
-            // A sender that went away meanwhile is no reason to stop: what it sent is kept.
-            drop(answer.send(result));
+        let (store, packer, training) = (self.store.clone(), self.packer.clone(), self.training.clone());
+        let (whole, now) = (std::mem::take(&mut self.whole), self.clock.now());
+        let trained = std::thread::Builder::new().name("train-dictionary".into()).spawn(move || {
+            match train_dictionary(&store, &packer, whole, now) {
+                Ok(trained) => tracing::info!(trained, reports = whole, "a dictionary for reports was to be trained"),
+                Err(error) => tracing::warn!(%error, "a dictionary for reports could not be trained"),
+            }
+            training.store(false, Ordering::Release);
+        });
+        if let Err(error) = trained {
+            tracing::warn!(%error, "no thread could be had to train a dictionary");
         }
-        committed();
     }
 }

@@ -5,24 +5,30 @@ use crate::{
     domain::{Record, Time, time},
     flows::{
         Error,
-        export_history::all_records,
         import_history::HISTORY_EPOCH,
         judge_history::{keep_ids, keep_sayings, withdraw_missing},
     },
     judge::{Judge, Settings},
-    store::Store,
+    store::{Backend, Store},
 };
+use sha2::{Digest, Sha256};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// How far back a look at the database goes beyond what was fed already: commits do not end in order of arrival.
-const SLACK: i64 = 60;
-/// How long the worker sleeps when nothing wakes it.
+/// How far back a look at the database goes beyond what was fed already, seconds: commits do not end in order of arrival.
+const SLACK: i64 = 20;
+/// How long the worker sleeps when nothing wakes it; and how often what other nodes took in is read.
 const SLEEP: Duration = Duration::from_secs(2);
+/// The shortest time between two looks: a storm is fed in handfuls.
+const BETWEEN: Duration = Duration::from_millis(100);
+/// How many records may wait to be fed; past that they are read from the database when there is time.
+const WAITING: usize = 50_000;
+/// How much of a history is read at once, hours of arrival.
+const AT_ONCE: i64 = 6;
 
 /// The judge as it stands, for whoever asks the gate. Cheap to clone.
 #[derive(Clone)]
@@ -35,6 +41,10 @@ pub struct Judging {
 struct Signal {
     woken: bool,
     stopping: bool,
+    /// What was just committed here.
+    records: Vec<Record>,
+    /// Whether some of it was dropped, since more came than could be fed.
+    dropped: bool,
 }
 
 struct Feed {
@@ -42,8 +52,11 @@ struct Feed {
     clock: Clock,
     judging: Judging,
     fed_to: Time,
-    seen: HashMap<[u8; 32], Time>,
+    seen: HashMap<[u8; 16], Time>,
     epoch: Option<String>,
+    /// Whether telemetry that is in the database may not have been fed yet.
+    behind: bool,
+    polled: Instant,
 }
 
 impl Judging {
@@ -57,6 +70,8 @@ impl Judging {
             fed_to: time::from_micros(0),
             seen: HashMap::new(),
             epoch: None,
+            behind: false,
+            polled: Instant::now(),
         };
         feed.start_again()?;
         let worker = std::thread::Builder::new().name("judge".into()).spawn(move || feed.run()).map_err(|error| {
@@ -70,7 +85,23 @@ impl Judging {
         self.judge.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that something was committed.
+    /// Hands over telemetry that was just committed.
+    pub fn take(&self, records: Vec<Record>) {
+        if records.is_empty() {
+            return;
+        }
+        let mut signal = self.signal();
+        if signal.records.len() + records.len() > WAITING {
+            signal.records = Vec::new();
+            signal.dropped = true;
+        } else if !signal.dropped {
+            signal.records.extend(records);
+        }
+        signal.woken = true;
+        self.signal.1.notify_one();
+    }
+
+    /// Says that something else was committed.
     pub fn wake(&self) {
         self.signal().woken = true;
         self.signal.1.notify_one();
@@ -84,6 +115,12 @@ impl Judging {
 
     fn signal(&self) -> MutexGuard<'_, Signal> {
         self.signal.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What waits to be fed, and whether some of it has to be read from the database.
+    fn waiting(&self) -> (Vec<Record>, bool) {
+        let mut signal = self.signal();
+        (std::mem::take(&mut signal.records), std::mem::take(&mut signal.dropped))
     }
 
     /// Sleeps until woken. False when the server is stopping.
@@ -102,66 +139,131 @@ impl Judging {
 impl Feed {
     fn run(mut self) {
         while self.judging.sleep() {
+            let began = Instant::now();
             if let Err(error) = self.look() {
                 tracing::error!(%error, "the judge could not read or keep; it tries again");
+                // What was handed over and not fed is still in the database.
+                self.behind = true;
             }
+            std::thread::sleep(BETWEEN.saturating_sub(began.elapsed()));
         }
     }
 
     /// Feeds what is new, or begins again where an import changed the past.
     fn look(&mut self) -> Result<(), Error> {
+        let (mut records, dropped) = self.judging.waiting();
+        // Other nodes write into the same PostgreSQL.
+        let shared = matches!(self.store.backend(), Backend::Postgres(_)) && self.polled.elapsed() >= SLEEP;
+        self.behind = self.behind || dropped;
+        let read_telemetry = self.behind || shared;
         let since = self.fed_to - time::seconds(SLACK);
-        let (epoch, records) = self.store.read::<_, Error>(|read| {
+        let (epoch, stored) = self.store.read::<_, Error>(|read| {
             let epoch = read.setting(HISTORY_EPOCH)?;
-            let mut records = read.telemetry_since(since)?;
-            records.extend(read.changes_since(since)?);
-            Ok((epoch, records))
+            let mut stored = read.changes_since(since)?;
+            if read_telemetry {
+                stored.extend(read.telemetry_received(since, Time::MAX_UTC)?);
+            }
+            Ok((epoch, stored))
         })?;
+        if read_telemetry {
+            (self.behind, self.polled) = (false, Instant::now());
+        }
         if epoch != self.epoch {
             return self.start_again();
         }
-        let records: Vec<Record> =
-            records.into_iter().filter(|record| !self.seen.contains_key(&record.content_hash())).collect();
-        self.feed(records, false)
+        records.extend(stored);
+        self.drop_seen(&mut records);
+        self.observe(records);
+        self.keep_said(false)
     }
 
     fn start_again(&mut self) -> Result<(), Error> {
-        self.epoch = self.store.read::<_, Error>(|read| Ok(read.setting(HISTORY_EPOCH)?))?;
-        let records = all_records(&self.store)?;
+        let (epoch, mut changes, first) = self.store.read::<_, Error>(|read| {
+            let ever = time::from_micros(i64::MIN);
+            Ok((read.setting(HISTORY_EPOCH)?, read.changes_since(ever)?, read.first_telemetry()?))
+        })?;
+        self.epoch = epoch;
         *self.judging.judge.write().unwrap_or_else(PoisonError::into_inner) = Judge::new(Settings::default());
         self.seen.clear();
-        self.feed(records, true)?;
+        self.fed_to = time::from_micros(0);
+        let now = self.clock.now();
+        // Part by part, so that a long history need not be held at once.
+        let (mut from, mut hours) = (first.unwrap_or(now).min(now), AT_ONCE);
+        loop {
+            let last = from > now;
+            let before = if last { Time::MAX_UTC } else { from + time::minutes(hours * 60) };
+            let mut records = self.store.read::<_, Error>(|read| Ok(read.telemetry_received(from, before)?))?;
+            let (due, later) = changes.into_iter().partition(|record: &Record| last || record.received_at() < before);
+            // Years in which nothing arrived are passed quickly.
+            hours = if records.is_empty() { hours * 2 } else { AT_ONCE };
+            records.extend::<Vec<Record>>(due);
+            changes = later;
+            self.observe(records);
+            if last {
+                break;
+            }
+            from = before;
+        }
+        self.keep_said(true)?;
         let keys: HashSet<String> = self.judging.read().keys().into_iter().collect();
         withdraw_missing(&self.store, &keys, self.clock.now())
     }
 
-    /// Feeds records in order of arrival; `again` where this is the whole history, read anew.
-    fn feed(&mut self, mut records: Vec<Record>, again: bool) -> Result<(), Error> {
+    fn drop_seen(&self, records: &mut Vec<Record>) {
+        let mut met = HashSet::new();
+        records.retain(|record| {
+            let key = key(record);
+            !self.seen.contains_key(&key) && met.insert(key)
+        });
+    }
+
+    /// Feeds records in order of arrival.
+    fn observe(&mut self, mut records: Vec<Record>) {
         let now = self.clock.now();
         Record::sort_by_arrival(&mut records);
-        let said = {
-            let mut judge = self.judging.judge.write().unwrap_or_else(PoisonError::into_inner);
-            for record in &records {
-                judge.observe(record);
-            }
-            // What is still on its way may have reached us a moment ago.
-            judge.pass(now - time::seconds(5));
-            judge.said()
-        };
+        let mut judge = self.judging.judge.write().unwrap_or_else(PoisonError::into_inner);
+        for record in &records {
+            judge.observe(record);
+        }
+        drop(judge);
         if let Some(last) = records.last() {
             self.fed_to = self.fed_to.max(last.received_at().min(now));
         }
         let horizon = self.fed_to - time::seconds(2 * SLACK);
         self.seen.retain(|_, arrived| *arrived >= horizon);
-        for record in records {
-            if record.received_at() >= horizon {
-                self.seen.insert(record.content_hash(), record.received_at());
-            }
+        for record in records.iter().filter(|record| record.received_at() >= horizon) {
+            self.seen.insert(key(record), record.received_at());
         }
+    }
+
+    /// Keeps what the judge says by now; `again` where it has read the whole history anew.
+    fn keep_said(&mut self, again: bool) -> Result<(), Error> {
+        let now = self.clock.now();
+        let said = {
+            let mut judge = self.judging.judge.write().unwrap_or_else(PoisonError::into_inner);
+            // What is still on its way may have reached us a moment ago.
+            judge.pass(now - time::seconds(5));
+            judge.said()
+        };
         if again {
             let keys: HashSet<String> = self.judging.read().keys().into_iter().collect();
             keep_ids(&self.store, &said, &keys)?;
         }
         keep_sayings(&self.store, &said, now)
     }
+}
+
+/// What makes a record the one that it is: a report's id, everything else's content.
+fn key(record: &Record) -> [u8; 16] {
+    let hash: [u8; 32] = match record {
+        Record::Crash(it) => {
+            let mut hash = Sha256::new();
+            hash.update(it.service.as_bytes());
+            hash.update([0]);
+            hash.update(it.id.as_bytes());
+            hash.finalize().into()
+        }
+        other => other.content_hash(),
+    };
+    std::array::from_fn(|at| hash[at])
 }

@@ -3,15 +3,15 @@
 use super::{minute, read, record, tester};
 use crate::support::{Engine, TestDatabase, at, on_both};
 use pushback::{
-    domain::{Record, finding::Findings},
+    domain::{Record, crash::ReportKind, finding::Findings},
     flows::{
         Error,
         export_history::{all_records, to_lines},
         import_history::{Imported, import_history, read_history},
-        take_telemetry::{Delivery, Taken, take_telemetry},
+        take_telemetry::{Delivery, Keeper, Taken},
     },
     judge,
-    store::{Store, StoreError, findings::ContinuationFilter},
+    store::{Store, StoreError, findings::ContinuationFilter, keeping::Examples, packing::Packer, reports::Report},
     story,
     workers::judge_live::Judging,
 };
@@ -166,7 +166,7 @@ fn deliveries_share_a_commit_and_each_is_told_what_became_of_it() {
                 r#"{{"type":"crash","id":"{id}","service":"relay","at":"2026-03-03T01:00:00Z","signature":"S","host":"{host}"}}"#
             );
             match record(&line) {
-                Record::Crash(it) => (it, pushback::domain::crash::ReportKind::Crash, None),
+                Record::Crash(it) => Report::whole(it, ReportKind::Crash, None, &Packer::default()).expect("it packs"),
                 other => panic!("{other:?}"),
             }
         };
@@ -177,7 +177,7 @@ fn deliveries_share_a_commit_and_each_is_told_what_became_of_it() {
             left_out: vec![("skipped transaction".into(), 3)],
             ..Delivery::default()
         };
-        let answers = take_telemetry(
+        let written = Keeper::new(Examples::new(100)).take(
             store,
             &[
                 delivery(vec![crash("c1", "h1"), crash("c2", "h1")]),
@@ -186,7 +186,7 @@ fn deliveries_share_a_commit_and_each_is_told_what_became_of_it() {
             ],
             minute(60),
         );
-        let answers: Vec<Taken> = answers.into_iter().map(|answer| answer.expect("taken")).collect();
+        let answers: Vec<Taken> = written.answers.into_iter().map(|answer| answer.expect("taken")).collect();
         let taken = |new, repeats, different| Taken { new, repeats, different };
         assert_eq!(answers, [taken(2, 0, 0), taken(0, 1, 0), taken(0, 0, 1)]);
         let outcomes = read(store, |read| read.outcomes("relay", minute(0)));

@@ -9,6 +9,7 @@ mod history;
 mod incidents;
 mod ledger;
 mod pairs;
+mod reports;
 mod services;
 mod telemetry;
 

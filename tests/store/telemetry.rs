@@ -9,7 +9,7 @@ use pushback::{
         exposure::Exposure,
         time,
     },
-    store::{Store, changes::Kept},
+    store::{Store, changes::Kept, reports::Report},
 };
 
 fn crash(id: &str, at: Time, signature: &str) -> Crash {
@@ -159,8 +159,16 @@ fn the_judge_is_fed_what_arrived_since_and_no_handled_errors() {
         keep(store, |tx| tx.keep_crash(&crash("h1", minute(60), "S"), ReportKind::Handled, None));
         let window = exposure("A", minute(55), "");
         keep(store, |tx| tx.keep_exposure(&window));
-        let mut found = read(store, |read| read.telemetry_since(minute(50)));
+        let mut found = read(store, |read| read.telemetry_received(minute(50), Time::MAX_UTC));
         Record::sort_by_arrival(&mut found);
-        assert_eq!(found, [Record::Crash(late), Record::Exposure(window)]);
+        let judged = Report::counted(late.clone(), ReportKind::Crash).judged();
+        assert_eq!(found, [Record::Crash(judged), Record::Exposure(window)]);
+        assert_eq!(read(store, |read| read.telemetry_received(minute(51), minute(55))), []);
+        assert_eq!(read(store, |read| read.first_telemetry()), Some(minute(2)));
+        let all = read(store, |read| read.all_telemetry());
+        assert!(
+            all.len() == 3 && all.contains(&Record::Crash(late)),
+            "everything that was said is still there: {all:?}"
+        );
     });
 }

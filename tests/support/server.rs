@@ -3,7 +3,7 @@
 use super::{Client, Engine, TestDatabase, at};
 use pushback::{
     clock::Clock,
-    config::Config,
+    config::{Config, DEFAULT_EXAMPLES},
     demo,
     domain::access::Role,
     flows::administer,
@@ -56,6 +56,7 @@ impl TestApp {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             database: database.url.clone(),
             base_url: None,
+            most_examples: DEFAULT_EXAMPLES,
             demo,
         };
         let (ready, started) = mpsc::channel();

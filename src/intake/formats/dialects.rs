@@ -1,8 +1,9 @@
 //! One realistic body per client family, framed and packed as that family does it. Each claims what must come out.
 
+use crate::domain::crash::Crash;
 use crate::domain::time;
 use crate::intake::body::{self, Limits};
-use crate::intake::detail::Level;
+use crate::intake::detail::{Detail, Level};
 use crate::intake::{Door, Report, Standing, TagNames, Taken, envelope, store_event};
 use std::io::Write;
 
@@ -35,16 +36,24 @@ fn framed(header: &str, kinds: &[&str], payloads: &str, framing: Framing) -> Vec
 fn door<T>(use_it: impl FnOnce(&Door) -> T) -> T {
     let names = TagNames::default();
     let received_at = time::parse("2026-11-23T07:57:00Z").expect("valid");
-    use_it(&Door { service: "shop", names: &names, received_at })
+    use_it(&Door { service: "shop", names: &names, received_at, reads_on: &|_| true })
 }
 
 fn taken(header: &str, kinds: &[&str], payloads: &str, framing: Framing) -> Taken {
     door(|door| envelope(&framed(header, kinds, payloads, framing), door)).expect("a real body")
 }
 
-fn only(taken: Taken) -> Report {
+/// A report with its detail.
+struct Whole {
+    crash: Crash,
+    standing: Standing,
+    detail: Detail,
+}
+
+fn only(taken: Taken) -> Whole {
     assert_eq!(taken.reports.len(), 1);
-    taken.reports.into_iter().next().expect("one")
+    let Report { crash, standing, detail } = taken.reports.into_iter().next().expect("one");
+    Whole { crash, standing, detail: detail.expect("everything is read") }
 }
 
 fn packed_br(plain: &[u8]) -> Vec<u8> {
@@ -78,7 +87,7 @@ fn python_with_brotli_text_times_and_counted_sessions() {
     for secret in ["anna.schmidt", "4111", "Bearer", "203.0.113.9", "token=abc", "manage.py", "sid=1", "WSGIRequest"] {
         assert!(!stored.contains(secret), "{secret} is still there");
     }
-    let Report { crash, standing, detail } = only(taken);
+    let Whole { crash, standing, detail } = only(taken);
     assert_eq!(standing, Standing::Crash);
     assert_eq!(crash.signature, "PaymentError | charge | pay");
     assert_eq!(
@@ -110,7 +119,7 @@ fn node_without_lengths_and_a_message_in_an_exception_without_type() {
         Framing::Lines,
     );
     assert_eq!(taken.exposures[0].sessions, Some(10.0));
-    let Report { crash, standing, detail } = only(taken);
+    let Whole { crash, standing, detail } = only(taken);
     assert_eq!(standing, Standing::Handled);
     assert_eq!((detail.level, detail.breadcrumbs.len()), (Level::Info, 1));
     assert_eq!(crash.signature, "error | restart");
@@ -123,7 +132,7 @@ fn node_without_lengths_and_a_message_in_an_exception_without_type() {
 fn a_browsers_second_update_is_not_a_second_session() {
     let taken = taken("{}", &["event", "session", "session"], fixture!("browser"), Framing::Lines);
     assert_eq!((taken.exposures.len(), taken.exposures[0].sessions), (1, Some(1.0)));
-    let Report { crash, standing, detail } = only(taken);
+    let Whole { crash, standing, detail } = only(taken);
     assert_eq!(
         (standing, crash.signature.as_str()),
         (Standing::Crash, "TypeError | render | https://shop.example/app.js")
@@ -134,7 +143,7 @@ fn a_browsers_second_update_is_not_a_second_session() {
 
 #[test]
 fn go_with_a_bare_list_of_exceptions_and_nanoseconds() {
-    let Report { crash, standing, detail } = only(taken("{}", &["event"], fixture!("go-error"), Framing::Lengths));
+    let Whole { crash, standing, detail } = only(taken("{}", &["event"], fixture!("go-error"), Framing::Lengths));
     assert_eq!(standing, Standing::Handled);
     assert_eq!(crash.signature, "*errors.errorString | (*Conn).Read | main");
     assert_eq!(time::text(crash.at), "2026-11-23T07:56:20.438892Z");
@@ -143,7 +152,7 @@ fn go_with_a_bare_list_of_exceptions_and_nanoseconds() {
 
 #[test]
 fn a_go_panic_with_a_text_is_a_crash_without_any_exception() {
-    let Report { crash, standing, detail } = only(taken("{}", &["event"], fixture!("go-panic"), Framing::Lengths));
+    let Whole { crash, standing, detail } = only(taken("{}", &["event"], fixture!("go-panic"), Framing::Lengths));
     assert_eq!((standing, detail.level), (Standing::Crash, Level::Fatal));
     assert_eq!(crash.signature, "panic | frame of # bytes is too long");
     assert!(detail.exceptions.is_empty());
@@ -153,7 +162,7 @@ fn a_go_panic_with_a_text_is_a_crash_without_any_exception() {
 fn ruby_with_an_empty_encoding_header_and_an_empty_fingerprint() {
     let plain = framed("{}", &["event"], fixture!("ruby"), Framing::Lines);
     let body = body::decode(Some(""), &plain, &Limits::ENVELOPE).expect("plain");
-    let Report { crash, standing, detail } = only(door(|door| envelope(&body, door)).expect("a real body"));
+    let Whole { crash, standing, detail } = only(door(|door| envelope(&body, door)).expect("a real body"));
     assert_eq!((standing, crash.environment.as_str()), (Standing::Crash, "staging"));
     assert_eq!((crash.signature.as_str(), crash.signature_given), ("ActiveRecord::RecordNotFound | show", false));
     assert_eq!((detail.message, detail.threads), (None, 1));
@@ -165,7 +174,7 @@ fn rust_with_hyphens_in_the_envelope_and_a_session_that_begins_by_crashing() {
     let taken = taken(header, &["event", "session"], fixture!("rust"), Framing::Lengths);
     assert_eq!(taken.event_id.as_deref(), Some("5869bd35842c430d85a3a25a1600bca9"));
     assert_eq!((taken.exposures[0].sessions, &taken.exposures[0].extra["sessions_crashed"]), (Some(1.0), &1.into()));
-    let Report { crash, standing, .. } = only(taken);
+    let Whole { crash, standing, .. } = only(taken);
     assert_eq!((standing, crash.id.as_str()), (Standing::Crash, "5869bd35842c430d85a3a25a1600bca9"));
     assert_eq!(crash.signature, "panic | wire::decode | main");
     assert_eq!(time::text(crash.at), "2026-11-23T07:56:20.438892Z");
@@ -173,7 +182,7 @@ fn rust_with_hyphens_in_the_envelope_and_a_session_that_begins_by_crashing() {
 
 #[test]
 fn a_missing_level_is_an_error_and_an_unknown_handling_is_no_crash() {
-    let Report { crash, standing, detail } = only(taken("{}", &["event"], fixture!("rust-handled"), Framing::Lengths));
+    let Whole { crash, standing, detail } = only(taken("{}", &["event"], fixture!("rust-handled"), Framing::Lengths));
     assert_eq!((standing, detail.level), (Standing::Handled, Level::Error));
     assert_eq!(
         (crash.signature.as_str(), crash.environment.as_str()),
@@ -188,7 +197,7 @@ fn php_gzipped_without_a_level() {
     packer.write_all(&plain).expect("memory");
     let packed = packer.finish().expect("memory");
     let body = body::decode(Some("GZIP"), &packed, &Limits::ENVELOPE).expect("gzip");
-    let Report { crash, standing, detail } = only(door(|door| envelope(&body, door)).expect("a real body"));
+    let Whole { crash, standing, detail } = only(door(|door| envelope(&body, door)).expect("a real body"));
     assert_eq!((standing, detail.level), (Standing::Handled, Level::Error));
     assert_eq!(crash.signature, "RuntimeException | App\\Post::load | /index.php");
     assert_eq!(crash.flags.len(), 2);
@@ -198,7 +207,7 @@ fn php_gzipped_without_a_level() {
 fn raven_for_python_deflated_with_a_number_for_a_level() {
     let packed = packed_zlib(fixture!("raven-python").as_bytes());
     let body = body::decode(Some("deflate"), &packed, &Limits::EVENT).expect("zlib");
-    let Report { crash, standing, detail } = only(door(|door| store_event(&body, door)).expect("a real body"));
+    let Whole { crash, standing, detail } = only(door(|door| store_event(&body, door)).expect("a real body"));
     assert_eq!((standing, detail.level), (Standing::Handled, Level::Error));
     assert_eq!((crash.signature.as_str(), crash.signature_given), ("ValueError | run", false));
     assert_eq!(
@@ -212,13 +221,13 @@ fn raven_for_python_deflated_with_a_number_for_a_level() {
 fn raven_for_node_and_ruby_in_base64_over_zlib_without_any_header() {
     let node = base64_zlib(fixture!("raven-node").as_bytes());
     assert!(node.starts_with(b"eJ"));
-    let Report { crash, .. } = only(door(|door| store_event(&node, door)).expect("a real body"));
+    let Whole { crash, .. } = only(door(|door| store_event(&node, door)).expect("a real body"));
     assert_eq!(
         (crash.signature.as_str(), crash.release, crash.environment.as_str()),
         ("Error | run", None, "production")
     );
     let ruby = base64_zlib(fixture!("raven-ruby").as_bytes());
-    let Report { crash, detail, .. } = only(door(|door| store_event(&ruby, door)).expect("a real body"));
+    let Whole { crash, detail, .. } = only(door(|door| store_event(&ruby, door)).expect("a real body"));
     assert_eq!((crash.signature.as_str(), crash.release.as_deref()), ("ZeroDivisionError | call", Some("1a2b3c")));
     assert_eq!(detail.message.as_deref(), Some("ZeroDivisionError: divided by 0"));
 }
@@ -230,7 +239,7 @@ fn the_command_line_clients_environment_is_never_kept() {
     for secret in ["AWS_SECRET", "wJalr", "anna", "environ\""] {
         assert!(!stored.contains(secret), "{secret}");
     }
-    let Report { crash, standing, detail } = only(taken);
+    let Whole { crash, standing, detail } = only(taken);
     assert_eq!((standing, crash.signature.as_str()), (Standing::Message, "message | deploy of %s failed"));
     assert_eq!(detail.message.as_deref(), Some("deploy of web failed"));
     assert_eq!(detail.tags, [("stage".to_owned(), "25%".to_owned())]);

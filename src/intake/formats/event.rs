@@ -64,19 +64,15 @@ pub fn report(event: &Map<String, Value>, cover: Cover) -> Report {
         (false, true) => Standing::Message,
     };
     let claimed = arrival::read(under(event, &["timestamp"]));
-    let (at, mut extra) = cover.arrival.place(claimed);
+    let (at, extra) = cover.arrival.place(claimed);
     let flags = context::flags(event, &mut scrubber);
-    let detail = detail(event, level, message, chain, &exception, door, &mut scrubber);
-    if !detail.removed.is_empty() {
-        extra.insert("scrubbed".into(), json!(detail.removed.values().sum::<u32>()));
-    }
     let named = |name: &str| {
         context::tag_or_context(event, name).map(|it| scrub::clean(&it, LONGEST_NAME / 4)).filter(|it| !it.is_empty())
     };
     let name = |field: &str| {
         text_under(event, field).map(|it| scrub::clean(&it, LONGEST_NAME / 4)).filter(|it| !it.is_empty())
     };
-    let crash = Crash {
+    let mut crash = Crash {
         id: cover.id,
         service: door.service.to_owned(),
         environment: name("environment").unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned()),
@@ -90,10 +86,18 @@ pub fn report(event: &Map<String, Value>, cover: Cover) -> Report {
         clients_dropped: named(&door.names.clients_dropped).as_deref().and_then(context::count),
         peer_release: named(&door.names.peer_release),
         uptime_s: claimed.and_then(|claimed| uptime(event, claimed)),
-        exception: Some(exception).filter(|it| *it != Exception::default()),
+        exception: None,
         flags,
         extra,
     };
+    // Of a report that is only counted nobody will read more.
+    let detail = (door.reads_on)(&crash).then(|| detail(event, level, message, chain, &exception, door, &mut scrubber));
+    if let Some(detail) = &detail {
+        if !detail.removed.is_empty() {
+            crash.extra.insert("scrubbed".into(), json!(detail.removed.values().sum::<u32>()));
+        }
+        crash.exception = Some(exception).filter(|it| *it != Exception::default());
+    }
     Report { crash, standing, detail }
 }
 

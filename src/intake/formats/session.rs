@@ -146,7 +146,7 @@ mod tests {
     fn read(items: &[(&str, Value)]) -> (Vec<Exposure>, Vec<(String, String, u64)>) {
         let received_at = time::parse("2026-11-23T08:00:00Z").expect("valid");
         let names = TagNames::default();
-        let door = Door { service: "web", names: &names, received_at };
+        let door = Door { service: "web", names: &names, received_at, reads_on: &|_| true };
         let arrival = Arrival { received_at, sent_at: Some(received_at), kept: false };
         let (mut windows, mut tally) = (Windows::default(), Tally::default());
         for (kind, item) in items {

@@ -8,7 +8,10 @@ mod refusal;
 
 use super::body::{self, Room};
 use crate::{
-    domain::{Time, crash::ReportKind},
+    domain::{
+        Time,
+        crash::{Crash, ReportKind},
+    },
     flows::take_telemetry::Delivery,
     intake::{
         self, Door, IntakeError, Standing, Taken,
@@ -16,8 +19,9 @@ use crate::{
         key::{KeyError, sentry_key},
     },
     secret,
+    store::{StoreError, packing::Packer, reports::Report},
     web::App,
-    workers::commit_telemetry::NotTaken,
+    workers::commit_telemetry::{NotTaken, Telemetry},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -34,8 +38,11 @@ use tokio::sync::Semaphore;
 const WITHIN: Duration = Duration::from_secs(30);
 /// How much memory bodies may take up while they are read and unpacked, bytes on the wire.
 const ROOM: usize = 256 << 20;
-/// How many bodies are unpacked at once.
+/// How many large bodies are unpacked at once.
 const UNPACKING: usize = 8;
+/// Bodies up to this size are unpacked where requests are driven, bytes on the wire: handing one to another thread would cost
+/// more than it spares, and the cap on what one may unpack to bounds the time.
+const AT_ONCE: usize = 8 << 10;
 /// What is never kept: clients that obey stop sending it for a day.
 const NOT_STORED: &str = "86400:transaction;span;replay;profile;profile_chunk:key:not_stored";
 
@@ -173,11 +180,16 @@ async fn take(
     };
     let (packing, received_at) = (body::encoding(request), app.clock.now());
     let auth = Auth::of(request);
-    let turn = app.doors.unpacking.acquire().await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
-    let unpacked = web::block(move || unpack(kind, &auth, early, project, packing.as_deref(), &bytes, received_at))
-        .await
-        .map_err(|_| Refusal::from(NotTaken::QueueFull))?;
-    drop((turn, held));
+    let unpacking = Unpacking { kind, auth, early, project, packing, received_at, telemetry: app.telemetry.clone() };
+    let unpacked = if bytes.len() <= AT_ONCE {
+        unpacking.run(&bytes)
+    } else {
+        let turn = app.doors.unpacking.acquire().await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
+        let unpacked = web::block(move || unpacking.run(&bytes)).await;
+        drop(turn);
+        unpacked.map_err(|_| Refusal::from(NotTaken::QueueFull))?
+    };
+    drop(held);
     match unpacked {
         Ok((id, delivery)) => {
             if !(delivery.reports.is_empty() && delivery.exposures.is_empty() && delivery.left_out.is_empty()) {
@@ -225,56 +237,76 @@ fn admit(project: Option<Arc<Project>>, key: &str) -> Result<Arc<Project>, Refus
 
 type Unpacked = Result<(Option<String>, Delivery), (Option<Arc<Project>>, Refusal)>;
 
-/// From bytes to records. Everything here costs the processor, so it runs where threads may be busy.
-fn unpack(
+/// A body to be taken apart, with everything that this needs.
+struct Unpacking {
     kind: Kind,
-    auth: &Auth,
+    auth: Auth,
     early: Option<Arc<Project>>,
     project: Option<Arc<Project>>,
-    packing: Option<&str>,
-    bytes: &Bytes,
+    packing: Option<String>,
     received_at: Time,
-) -> Unpacked {
-    let plain = intake::body::decode(packing, bytes, &kind.limits())
-        .map_err(|error| (early.clone(), IntakeError::from(error).into()))?;
-    let project = match kind {
-        Kind::Store => early,
-        Kind::Envelope => {
-            let dsn = intake::envelope_dsn(&plain);
-            let key = auth.key(dsn.as_deref()).map_err(|error| (early, error.into()))?;
-            Some(admit(project, &key).map_err(|refusal| (None, refusal))?)
-        }
-    };
-    let Some(project) = project else { return Err((None, Refusal::stranger())) };
-    let door = Door { service: &project.service, names: &project.names, received_at };
-    let taken = match kind {
-        Kind::Envelope => intake::envelope(&plain, &door),
-        Kind::Store => intake::store_event(&plain, &door),
-    };
-    let taken = taken.map_err(|error| (Some(project.clone()), error.into()))?;
-    Ok((taken.event_id.clone(), delivery(kind, &project, taken, received_at)))
+    telemetry: Telemetry,
 }
 
-fn delivery(kind: Kind, project: &Project, taken: Taken, received_at: Time) -> Delivery {
-    let reports = taken.reports.into_iter().map(|report| {
+impl Unpacking {
+    /// From bytes to records. Everything here costs the processor: large bodies go where threads may be busy.
+    fn run(self, bytes: &Bytes) -> Unpacked {
+        let Unpacking { kind, auth, early, project, packing, received_at, telemetry } = self;
+        let plain = intake::body::decode(packing.as_deref(), bytes, &kind.limits())
+            .map_err(|error| (early.clone(), IntakeError::from(error).into()))?;
+        let project = match kind {
+            Kind::Store => early,
+            Kind::Envelope => {
+                let dsn = intake::envelope_dsn(&plain);
+                let key = auth.key(dsn.as_deref()).map_err(|error| (early, error.into()))?;
+                Some(admit(project, &key).map_err(|refusal| (None, refusal))?)
+            }
+        };
+        let Some(project) = project else { return Err((None, Refusal::stranger())) };
+        let reads_on = |crash: &Crash| telemetry.examples().have_room_for(crash);
+        let door = Door { service: &project.service, names: &project.names, received_at, reads_on: &reads_on };
+        let taken = match kind {
+            Kind::Envelope => intake::envelope(&plain, &door),
+            Kind::Store => intake::store_event(&plain, &door),
+        };
+        let taken = taken.map_err(|error| (Some(project.clone()), error.into()))?;
+        let id = taken.event_id.clone();
+        match delivery(kind, &project, taken, received_at, telemetry.packer()) {
+            Ok(delivery) => Ok((id, delivery)),
+            Err(error) => Err((Some(project), error.into())),
+        }
+    }
+}
+
+fn delivery(
+    kind: Kind,
+    project: &Project,
+    taken: Taken,
+    received_at: Time,
+    packer: &Packer,
+) -> Result<Delivery, StoreError> {
+    let report = |report: intake::Report| {
         let kind = match report.standing {
             Standing::Crash => ReportKind::Crash,
             Standing::Handled => ReportKind::Handled,
             Standing::Message => ReportKind::Message,
         };
-        (report.crash, kind, serde_json::to_string(&report.detail).ok())
-    });
+        match report.detail {
+            Some(detail) => Report::whole(report.crash, kind, serde_json::to_string(&detail).ok().as_deref(), packer),
+            None => Ok(Report::counted(report.crash, kind)),
+        }
+    };
     let left_out = taken.outcomes.into_iter().map(|outcome| {
         (format!("{} {}", outcome.reason, outcome.category), i64::try_from(outcome.quantity).unwrap_or(i64::MAX))
     });
-    Delivery {
+    Ok(Delivery {
         service: project.service.clone(),
         door: kind.word(),
-        reports: reports.collect(),
+        reports: taken.reports.into_iter().map(report).collect::<Result<_, StoreError>>()?,
         exposures: taken.exposures,
         left_out: left_out.collect(),
         received_at: Some(received_at),
-    }
+    })
 }
 
 /// Counts a request that was refused, so that silence does not look like health. Only requests with the right key count.

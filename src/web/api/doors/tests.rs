@@ -1,6 +1,7 @@
 //! The doors as clients meet them, over a database in a throw-away folder.
 
 use super::*;
+use crate::config::DEFAULT_EXAMPLES;
 use crate::{
     clock::Clock,
     flows::administer,
@@ -23,7 +24,8 @@ fn house(committed: impl Fn() + Send + 'static) -> (tempfile::TempDir, Data<App>
     let clock = Clock::system();
     let service = administer::add_service(&store, &Actor::console(), "relay", clock.now()).expect("a service");
     let (judging, _) = Judging::start(store.clone(), clock).expect("a judge");
-    let (telemetry, _) = Telemetry::start(store.clone(), clock, committed).expect("a writer");
+    let (telemetry, _) =
+        Telemetry::start(store.clone(), clock, DEFAULT_EXAMPLES, move |_| committed()).expect("a writer");
     let app = Data::new(App::new(store, clock, telemetry, judging, "http://push.example".into(), false));
     (folder, app, service)
 }

@@ -8,6 +8,7 @@ use crate::{
         take_telemetry::{Delivery, Taken},
     },
     secret,
+    store::reports::Report,
     web::{App, Bearer, WebError},
     workers::commit_telemetry::NotTaken,
 };
@@ -120,7 +121,11 @@ fn deliveries(
             ..Delivery::default()
         });
         match record {
-            Record::Crash(it) => delivery.reports.push((it, ReportKind::Crash, None)),
+            Record::Crash(it) => {
+                let report =
+                    Report::whole(it, ReportKind::Crash, None, app.telemetry.packer()).map_err(Error::Store)?;
+                delivery.reports.push(report);
+            }
             Record::Exposure(it) => delivery.exposures.push(it),
             Record::Service(_)
             | Record::PushStarted(_)

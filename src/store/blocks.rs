@@ -1,0 +1,364 @@
+//! Reports that are only counted: what the judge and the charts need of each, many in one row, column by column, so that one
+//! costs tens of bytes. The ids stand in a table of their own, as 64 bits of a hash, so that a retry is known.
+
+use super::{
+    Read, StoreError, Tx, on_each,
+    packing::{pack_alone, unpack_alone},
+    schema::{counted, report_block},
+};
+use crate::domain::{
+    Time,
+    crash::{Crash, ReportKind},
+    time,
+};
+use diesel::{prelude::*, upsert::excluded};
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
+
+/// How many reports share a row at most. While a row grows it is written anew at each commit.
+const MOST: usize = 256;
+/// A row takes reports in for so long, microseconds of arrival.
+const LONGEST: i64 = 10 * 60 * 1_000_000;
+
+/// A row that still takes reports in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OpenBlock {
+    name: [u8; 16],
+    columns: Columns,
+    /// The smallest and the greatest time of crashes, and of arrivals.
+    at: (i64, i64),
+    received: (i64, i64),
+}
+
+/// The reports of a row. Times are microseconds, each as the difference to the one before; words are places in `words`, from
+/// one on, zero for none.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Columns {
+    words: Vec<String>,
+    id: Vec<String>,
+    at: Vec<i64>,
+    received: Vec<i64>,
+    environment: Vec<usize>,
+    release: Vec<usize>,
+    cell: Vec<usize>,
+    host: Vec<usize>,
+    signature: Vec<usize>,
+    peer_release: Vec<usize>,
+    standing: Vec<usize>,
+    clients: Vec<Option<i64>>,
+    #[serde(skip)]
+    places: HashMap<String, usize>,
+    #[serde(skip)]
+    last: (i64, i64),
+}
+
+impl Columns {
+    fn word(&mut self, word: &str) -> usize {
+        if let Some(place) = self.places.get(word) {
+            return *place;
+        }
+        self.words.push(word.to_owned());
+        self.places.insert(word.to_owned(), self.words.len());
+        self.words.len()
+    }
+
+    fn add(&mut self, it: &Crash, kind: ReportKind) {
+        let (at, received) = (time::micros(it.at), time::micros(it.received_at));
+        self.id.push(it.id.clone());
+        self.at.push(at.wrapping_sub(self.last.0));
+        self.received.push(received.wrapping_sub(self.last.1));
+        self.last = (at, received);
+        let place = self.word(&it.environment);
+        self.environment.push(place);
+        let place = it.release.as_deref().map_or(0, |word| self.word(word));
+        self.release.push(place);
+        let place = self.word(&it.cell);
+        self.cell.push(place);
+        let place = it.host.as_deref().map_or(0, |word| self.word(word));
+        self.host.push(place);
+        let place = self.word(&it.signature);
+        self.signature.push(place);
+        let place = it.peer_release.as_deref().map_or(0, |word| self.word(word));
+        self.peer_release.push(place);
+        let place = self.word(kind.word());
+        self.standing.push(place);
+        self.clients.push(it.clients_dropped);
+    }
+
+    /// The reports again, as far as they are kept.
+    fn reports(&self, service: &str) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+        let broken = || StoreError::Corrupt("a row of counted reports".into());
+        let word = |column: &[usize], number: usize| match column.get(number) {
+            Some(0) => Ok(None),
+            Some(place) => self.words.get(place - 1).map(|word| Some(word.clone())).ok_or_else(broken),
+            None => Err(broken()),
+        };
+        let must = |column: &[usize], number: usize| word(column, number)?.ok_or_else(broken);
+        let (mut at, mut received) = (0_i64, 0_i64);
+        let mut reports = Vec::with_capacity(self.id.len());
+        for (number, id) in self.id.iter().enumerate() {
+            at = at.wrapping_add(*self.at.get(number).ok_or_else(broken)?);
+            received = received.wrapping_add(*self.received.get(number).ok_or_else(broken)?);
+            let crash = Crash {
+                id: id.clone(),
+                service: service.to_owned(),
+                environment: must(&self.environment, number)?,
+                release: word(&self.release, number)?,
+                cell: must(&self.cell, number)?,
+                host: word(&self.host, number)?,
+                at: time::from_micros(at),
+                received_at: time::from_micros(received),
+                signature: must(&self.signature, number)?,
+                signature_given: true,
+                clients_dropped: *self.clients.get(number).ok_or_else(broken)?,
+                peer_release: word(&self.peer_release, number)?,
+                uptime_s: None,
+                exception: None,
+                flags: Map::new(),
+                extra: Map::new(),
+            };
+            let kind = ReportKind::parse(&must(&self.standing, number)?).ok_or_else(broken)?;
+            reports.push((crash, kind));
+        }
+        Ok(reports)
+    }
+}
+
+impl OpenBlock {
+    /// Whether a report that arrives at this time belongs into another row.
+    pub(super) fn is_closed(&self, received: Time) -> bool {
+        let count = self.columns.id.len();
+        count >= MOST || (count > 0 && (time::micros(received) - self.received.0).abs() > LONGEST)
+    }
+
+    pub(super) fn add(&mut self, it: &Crash, kind: ReportKind) {
+        let (at, received) = (time::micros(it.at), time::micros(it.received_at));
+        let wider = |(from, to): (i64, i64), it: i64| (from.min(it), to.max(it));
+        if self.columns.id.is_empty() {
+            (self.at, self.received) = ((at, at), (received, received));
+            // Ordered by arrival, and as unique as the first report's id.
+            self.name[..8].copy_from_slice(&received.to_be_bytes());
+            self.name[8..].copy_from_slice(&mark(&it.service, &it.id).to_be_bytes());
+        }
+        (self.at, self.received) = (wider(self.at, at), wider(self.received, received));
+        self.columns.add(it, kind);
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = report_block, treat_none_as_default_value = false)]
+struct BlockRow {
+    service: String,
+    block: Vec<u8>,
+    first_at: i64,
+    last_at: i64,
+    first_received: i64,
+    last_received: i64,
+    reports: i64,
+    body: Vec<u8>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = counted, treat_none_as_default_value = false)]
+struct CountedRow<'a> {
+    service: &'a str,
+    id: i64,
+}
+
+/// What stands for an id: 64 bits of its hash. Among ten million of a service, two of which are taken for one have odds of
+/// about three in a million.
+pub(super) fn mark(service: &str, id: &str) -> i64 {
+    let mut hash = Sha256::new();
+    hash.update(b"report\0");
+    hash.update(service.as_bytes());
+    hash.update([0]);
+    hash.update(id.as_bytes());
+    let hash: [u8; 32] = hash.finalize().into();
+    i64::from_be_bytes(std::array::from_fn(|at| hash[at]))
+}
+
+impl Tx<'_> {
+    /// Writes a row, anew where it has grown.
+    pub(super) fn keep_block(&mut self, service: &str, it: &OpenBlock) -> Result<(), StoreError> {
+        let text = serde_json::to_vec(&it.columns).map_err(|error| StoreError::Other(error.to_string()))?;
+        let row = BlockRow {
+            service: service.to_owned(),
+            block: it.name.to_vec(),
+            first_at: it.at.0,
+            last_at: it.at.1,
+            first_received: it.received.0,
+            last_received: it.received.1,
+            reports: it.columns.id.len() as i64,
+            body: pack_alone(&text)?,
+        };
+        on_each!(self.db, c => diesel::insert_into(report_block::table)
+            .values(&row)
+            .on_conflict((report_block::service, report_block::block))
+            .do_update()
+            .set((
+                report_block::first_at.eq(excluded(report_block::first_at)),
+                report_block::last_at.eq(excluded(report_block::last_at)),
+                report_block::first_received.eq(excluded(report_block::first_received)),
+                report_block::last_received.eq(excluded(report_block::last_received)),
+                report_block::reports.eq(excluded(report_block::reports)),
+                report_block::body.eq(excluded(report_block::body)),
+            ))
+            .execute(c))?;
+        Ok(())
+    }
+
+    /// Notes ids as counted. Fewer than given were noted where another writer had some of them in the meantime.
+    pub(super) fn keep_counted(&mut self, service: &str, marks: &[i64]) -> Result<usize, StoreError> {
+        let mut noted = 0;
+        for some in marks.chunks(500) {
+            let rows: Vec<CountedRow<'_>> = some.iter().map(|id| CountedRow { service, id: *id }).collect();
+            noted += on_each!(self.db, c => diesel::insert_into(counted::table)
+                .values(&rows)
+                .on_conflict_do_nothing()
+                .execute(c))?;
+        }
+        Ok(noted)
+    }
+
+    /// Drops rows of reports that all crashed before an instant, at most so many rows, with their ids. How many rows it was.
+    pub fn drop_blocks(&mut self, before: Time, most: i64) -> Result<usize, StoreError> {
+        let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
+            .filter(report_block::last_received.lt(time::micros(before)))
+            .order(report_block::last_received.asc())
+            .limit(most)
+            .select(BlockRow::as_select())
+            .load(c))?;
+        for row in &rows {
+            let marks: Vec<i64> = reports_of(row)?.iter().map(|(it, _)| mark(&row.service, &it.id)).collect();
+            on_each!(self.db, c => diesel::delete(
+                counted::table.filter(counted::service.eq(&row.service)).filter(counted::id.eq_any(&marks)),
+            ).execute(c))?;
+            on_each!(self.db, c => diesel::delete(report_block::table.find((&row.service, &row.block))).execute(c))?;
+        }
+        Ok(rows.len())
+    }
+}
+
+fn reports_of(row: &BlockRow) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+    let columns: Columns = serde_json::from_slice(&unpack_alone(&row.body)?)
+        .map_err(|error| StoreError::Corrupt(format!("a row of counted reports: {error}")))?;
+    columns.reports(&row.service)
+}
+
+impl Read<'_> {
+    /// Which of these ids are noted as counted.
+    pub(super) fn counted_among(&mut self, service: &str, marks: &[i64]) -> Result<HashSet<i64>, StoreError> {
+        let mut found = HashSet::new();
+        for some in marks.chunks(500) {
+            found.extend(on_each!(self.db, c => counted::table
+                .filter(counted::service.eq(service))
+                .filter(counted::id.eq_any(some))
+                .select(counted::id)
+                .load::<i64>(c))?);
+        }
+        Ok(found)
+    }
+
+    /// Reports of a service that were only counted, whose crashes fall into a range of time.
+    pub(super) fn counted_between(
+        &mut self,
+        service: &str,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+        let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
+            .filter(report_block::service.eq(service))
+            .filter(report_block::last_at.ge(time::micros(from)))
+            .filter(report_block::first_at.le(time::micros(to)))
+            .select(BlockRow::as_select())
+            .load(c))?;
+        let mut found = Vec::new();
+        for row in &rows {
+            found.extend(reports_of(row)?.into_iter().filter(|(it, _)| (from..=to).contains(&it.at)));
+        }
+        Ok(found)
+    }
+
+    /// Reports that were only counted and reached us from one instant on and before another.
+    pub(super) fn counted_received(
+        &mut self,
+        (from, to): (Time, Time),
+    ) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+        let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
+            .filter(report_block::last_received.ge(time::micros(from)))
+            .filter(report_block::first_received.lt(time::micros(to)))
+            .select(BlockRow::as_select())
+            .load(c))?;
+        let mut found = Vec::new();
+        for row in &rows {
+            found.extend(reports_of(row)?.into_iter().filter(|(it, _)| (from..to).contains(&it.received_at)));
+        }
+        Ok(found)
+    }
+
+    /// When the first of the reports that were only counted reached us.
+    pub(super) fn first_counted(&mut self) -> Result<Option<i64>, StoreError> {
+        Ok(on_each!(self.db, c => report_block::table
+            .order(report_block::last_received.asc())
+            .select(report_block::first_received)
+            .first(c)
+            .optional())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Record;
+
+    #[test]
+    fn what_is_counted_comes_back_as_far_as_it_is_judged() {
+        let line = |id: &str, more: &str| {
+            let line = format!(
+                r#"{{"type":"crash","id":"{id}","at":"2026-03-03T01:14:05.646123Z","received_at":"2026-03-03T01:14:22.275Z","service":"relay","signature":"S"{more}}}"#
+            );
+            match Record::parse(&line).expect("valid") {
+                Record::Crash(it) => it,
+                other => panic!("{other:?}"),
+            }
+        };
+        let first = line("c1", r#","release":"A","cell":"eu-1","host":"h","clients_dropped":3,"peer_release":"B""#);
+        let second = line("c2", r#","environment":"staging""#);
+        let mut block = OpenBlock::default();
+        block.add(&first, ReportKind::Crash);
+        block.add(&second, ReportKind::Handled);
+        let packed = pack_alone(&serde_json::to_vec(&block.columns).expect("JSON")).expect("packed");
+        let columns: Columns = serde_json::from_slice(&unpack_alone(&packed).expect("unpacked")).expect("JSON");
+        let found = columns.reports("relay").expect("whole");
+        assert_eq!(found, [(first, ReportKind::Crash), (second, ReportKind::Handled)]);
+    }
+
+    #[test]
+    fn a_row_that_names_a_word_which_is_not_there_is_an_error() {
+        let columns = Columns {
+            id: vec!["c".into()],
+            at: vec![1],
+            received: vec![1],
+            environment: vec![7],
+            ..Columns::default()
+        };
+        assert!(columns.reports("relay").is_err());
+    }
+
+    #[test]
+    fn a_row_is_closed_when_it_is_full_or_old() {
+        let record =
+            Record::parse(r#"{"type":"crash","id":"c","at":"2026-03-03T01:14:05Z","service":"s","signature":"S"}"#);
+        let Ok(Record::Crash(it)) = record else { panic!("valid") };
+        let mut block = OpenBlock::default();
+        assert!(!block.is_closed(it.received_at));
+        block.add(&it, ReportKind::Crash);
+        assert!(
+            !block.is_closed(it.received_at + time::minutes(9)) && block.is_closed(it.received_at + time::minutes(11))
+        );
+        (0..MOST).for_each(|_| block.add(&it, ReportKind::Crash));
+        assert!(block.is_closed(it.received_at));
+    }
+}

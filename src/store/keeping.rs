@@ -1,0 +1,335 @@
+//! Keeping many reports in one transaction: each once per id, a few of each kind whole, all of them counted.
+
+use super::{
+    StoreError, Tx,
+    blocks::{OpenBlock, mark},
+    changes::Kept,
+    packing::Packer,
+    reports::{KnownIds, Report, Whole},
+    rollups::{HOUR, HourRow, MinuteRow, hour},
+    signatures::{SignatureColumns, new_number},
+};
+use crate::domain::{
+    crash::{Crash, ReportKind},
+    time,
+};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// How many reports of each signature, release and hour are kept whole, and how many are by now. Shared by whoever reads
+/// reports (what will not be kept whole need not be prepared) and whoever writes them down.
+#[derive(Debug, Clone)]
+pub struct Examples {
+    most: u32,
+    counts: Arc<Mutex<HashMap<u64, u32>>>,
+    hasher: RandomState,
+}
+
+/// Signatures, releases and hours that are remembered; past that all are forgotten and counted again.
+const REMEMBERED: usize = 100_000;
+
+impl Examples {
+    /// Keeps at most so many of each.
+    pub fn new(most: u32) -> Examples {
+        Examples { most, counts: Arc::default(), hasher: RandomState::new() }
+    }
+
+    /// Keeps all of them.
+    pub fn all() -> Examples {
+        Examples::new(u32::MAX)
+    }
+
+    fn key(&self, it: &Crash) -> u64 {
+        self.hasher.hash_one((&it.service, &it.signature, &it.release, hour(time::micros(it.at))))
+    }
+
+    /// Whether one more may be kept whole, as far as is known.
+    pub fn have_room_for(&self, it: &Crash) -> bool {
+        self.known(self.key(it)).is_none_or(|count| count < self.most)
+    }
+
+    fn known(&self, key: u64) -> Option<u32> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    fn note(&self, counts: HashMap<u64, u32>) {
+        let mut known = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() + counts.len() > REMEMBERED {
+            known.clear();
+        }
+        known.extend(counts);
+    }
+
+    fn forget(&self) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// What whoever writes reports down remembers from one transaction to the next. Nothing of it is needed: it saves reading.
+/// What a transaction learned is taken over only once it is committed.
+#[derive(Debug)]
+pub struct Memory {
+    examples: Examples,
+    numbers: HashMap<(String, String), i64>,
+    open: HashMap<String, OpenBlock>,
+}
+
+/// What a transaction learned, to be taken over once it is committed.
+#[derive(Debug, Default)]
+pub struct Learned {
+    /// How many reports were kept whole.
+    pub whole: usize,
+    examples: HashMap<u64, u32>,
+    numbers: HashMap<(String, String), i64>,
+    open: HashMap<String, OpenBlock>,
+}
+
+impl Memory {
+    /// Remembers nothing yet.
+    pub fn new(examples: Examples) -> Memory {
+        Memory { examples, numbers: HashMap::new(), open: HashMap::new() }
+    }
+
+    /// Takes over what a committed transaction learned.
+    pub fn learn(&mut self, learned: Learned) {
+        self.examples.note(learned.examples);
+        if self.numbers.len() + learned.numbers.len() > REMEMBERED {
+            self.numbers.clear();
+        }
+        self.numbers.extend(learned.numbers);
+        self.open.extend(learned.open);
+    }
+
+    /// Forgets everything: after a failure nobody knows what the database holds.
+    pub fn forget(&mut self) {
+        self.examples.forget();
+        self.numbers.clear();
+        self.open.clear();
+    }
+}
+
+/// Sums that are written once for all reports of a transaction, in the order of their keys.
+#[derive(Default)]
+struct Sums {
+    signatures: BTreeMap<(String, String), SignatureColumns>,
+    minutes: BTreeMap<(String, String, i64, String, String), (i64, i64)>,
+    hours: BTreeMap<(String, i64, i64, String, String), (i64, i64, i64)>,
+}
+
+impl Sums {
+    fn add(&mut self, it: &Crash, kind: ReportKind, number: i64, is_whole: bool) {
+        let (at, clients) = (time::micros(it.at), it.clients_dropped.unwrap_or(0));
+        let crashed = i64::from(kind == ReportKind::Crash);
+        let release = it.release.clone().unwrap_or_default();
+        let key = (it.service.clone(), it.signature.clone());
+        let sum = self.signatures.entry(key).or_insert_with(|| SignatureColumns {
+            service: it.service.clone(),
+            title: it.signature.clone(),
+            number,
+            first_at: at,
+            last_at: at,
+            crashes: 0,
+            handled: 0,
+            clients: 0,
+            last_id: String::new(),
+        });
+        if is_whole && (sum.last_id.is_empty() || at >= sum.last_at) {
+            sum.last_id = it.id.clone();
+        }
+        (sum.first_at, sum.last_at) = (sum.first_at.min(at), sum.last_at.max(at));
+        sum.crashes += crashed;
+        sum.handled += 1 - crashed;
+        sum.clients += clients;
+        if crashed == 1 {
+            let minute = time::micros(time::minute(it.at));
+            let key = (it.service.clone(), it.environment.clone(), minute, release.clone(), it.cell.clone());
+            let sum = self.minutes.entry(key).or_default();
+            *sum = (sum.0 + 1, sum.1 + clients);
+        }
+        let key = (it.service.clone(), number, hour(at), it.environment.clone(), release);
+        let sum = self.hours.entry(key).or_default();
+        *sum = (sum.0 + crashed, sum.1 + 1 - crashed, sum.2 + clients);
+    }
+
+    fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        tx.count_signatures(&self.signatures.into_values().collect::<Vec<_>>())?;
+        let minute = |((service, environment, minute, release, cell), (crashes, clients))| MinuteRow {
+            service,
+            environment,
+            minute,
+            release,
+            cell,
+            crashes,
+            clients,
+        };
+        tx.count_minutes(&self.minutes.into_iter().map(minute).collect::<Vec<_>>())?;
+        let hour = |((service, signature, hour, environment, release), (crashes, handled, clients))| HourRow {
+            service,
+            signature,
+            hour,
+            environment,
+            release,
+            crashes,
+            handled,
+            clients,
+        };
+        tx.count_hours(&self.hours.into_iter().map(hour).collect::<Vec<_>>())
+    }
+}
+
+/// What is known of the ids of one service.
+#[derive(Default)]
+struct Ids {
+    whole: KnownIds,
+    counted: HashSet<i64>,
+}
+
+impl Ids {
+    /// What a report is, as far as its id says; it is noted as seen.
+    fn meet(&mut self, it: &Report, mark: i64) -> Kept {
+        if let Some(hash) = self.whole.get(&it.crash.id) {
+            let same = it.whole.as_ref().is_none_or(|whole| whole.agrees(hash));
+            return if same { Kept::Repeat } else { Kept::Different };
+        }
+        if !self.counted.insert(mark) {
+            return Kept::Repeat;
+        }
+        if let Some(whole) = &it.whole {
+            self.whole.insert(it.crash.id.clone(), whole.hash().to_vec());
+        }
+        Kept::New
+    }
+}
+
+impl Tx<'_> {
+    /// Keeps reports, each once per id, and counts them. Of each signature, release and hour a few are kept whole, where they
+    /// came with a body; the others are only counted. Gives back what became of each, in their order, and what is to be
+    /// remembered once this is committed.
+    pub fn keep_reports(&mut self, reports: &[&Report], memory: &Memory) -> Result<(Vec<Kept>, Learned), StoreError> {
+        let mut learned = Learned::default();
+        let mut ids = self.known_ids(reports)?;
+        self.learn_numbers(reports, memory, &mut learned)?;
+        let mut sums = Sums::default();
+        let mut whole: Vec<(&Crash, ReportKind, &Whole, i64)> = Vec::new();
+        let mut marks: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        let mut kept = Vec::with_capacity(reports.len());
+        for it in reports {
+            let crash = &it.crash;
+            let mark = mark(&crash.service, &crash.id);
+            let known = ids.entry(&crash.service).or_default().meet(it, mark);
+            kept.push(known);
+            if known != Kept::New {
+                continue;
+            }
+            let key = (crash.service.clone(), crash.signature.clone());
+            let number = learned.numbers.get(&key).or_else(|| memory.numbers.get(&key)).copied();
+            let number = number.unwrap_or_else(|| new_number(&crash.service, &crash.signature));
+            let body = match &it.whole {
+                Some(body) if self.has_room(crash, number, memory, &mut learned)? => Some(body),
+                _ => None,
+            };
+            match body {
+                Some(body) => whole.push((crash, it.kind, body, number)),
+                None => {
+                    let open = match learned.open.entry(crash.service.clone()) {
+                        Entry::Occupied(open) => open.into_mut(),
+                        Entry::Vacant(place) => {
+                            place.insert(memory.open.get(&crash.service).cloned().unwrap_or_default())
+                        }
+                    };
+                    if open.is_closed(crash.received_at) {
+                        self.keep_block(&crash.service, open)?;
+                        *open = OpenBlock::default();
+                    }
+                    open.add(crash, it.kind);
+                    marks.entry(&crash.service).or_default().push(mark);
+                }
+            }
+            sums.add(crash, it.kind, number, body.is_some());
+        }
+        learned.whole = whole.len();
+        let mut missed = whole.len() - self.keep_whole(&whole)?;
+        for (service, marks) in marks {
+            missed += marks.len() - self.keep_counted(service, &marks)?;
+        }
+        if missed > 0 {
+            // Another node wrote some of them since they were looked for; the next try finds them.
+            return Err(StoreError::Busy);
+        }
+        for (service, open) in &learned.open {
+            self.keep_block(service, open)?;
+        }
+        sums.write(self)?;
+        Ok((kept, learned))
+    }
+
+    /// Keeps one report whole, whatever there is of its kind.
+    pub fn keep_crash(&mut self, it: &Crash, kind: ReportKind, detail: Option<&str>) -> Result<Kept, StoreError> {
+        let report = Report::whole(it.clone(), kind, detail, &Packer::default())?;
+        let (kept, _) = self.keep_reports(&[&report], &Memory::new(Examples::all()))?;
+        Ok(kept.first().copied().unwrap_or(Kept::Repeat))
+    }
+
+    fn known_ids<'a>(&mut self, reports: &[&'a Report]) -> Result<HashMap<&'a str, Ids>, StoreError> {
+        let mut asked: HashMap<&str, (Vec<&str>, Vec<i64>)> = HashMap::new();
+        for it in reports {
+            let (ids, marks) = asked.entry(&it.crash.service).or_default();
+            ids.push(&it.crash.id);
+            marks.push(mark(&it.crash.service, &it.crash.id));
+        }
+        let mut known = HashMap::new();
+        for (service, (ids, marks)) in asked {
+            let found = Ids { whole: self.whole_among(service, &ids)?, counted: self.counted_among(service, &marks)? };
+            known.insert(service, found);
+        }
+        Ok(known)
+    }
+
+    /// The numbers of the signatures of these reports, read where they are not remembered, made where they are new.
+    fn learn_numbers(&mut self, reports: &[&Report], memory: &Memory, learned: &mut Learned) -> Result<(), StoreError> {
+        let mut unknown: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+        for it in reports {
+            let key = (it.crash.service.clone(), it.crash.signature.clone());
+            if !memory.numbers.contains_key(&key) {
+                unknown.entry(&it.crash.service).or_default().insert(&it.crash.signature);
+            }
+        }
+        for (service, titles) in unknown {
+            let titles: Vec<&str> = titles.into_iter().collect();
+            let mut found: HashMap<String, i64> = self.signature_numbers(service, &titles)?.into_iter().collect();
+            for title in titles {
+                let number = found.remove(title).unwrap_or_else(|| new_number(service, title));
+                learned.numbers.insert((service.to_owned(), title.to_owned()), number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one more report may be kept whole; then it is counted as kept.
+    fn has_room(
+        &mut self,
+        it: &Crash,
+        number: i64,
+        memory: &Memory,
+        learned: &mut Learned,
+    ) -> Result<bool, StoreError> {
+        if memory.examples.most == u32::MAX {
+            return Ok(true);
+        }
+        let key = memory.examples.key(it);
+        let count = match learned.examples.get(&key).copied().or_else(|| memory.examples.known(key)) {
+            Some(count) => count,
+            None => {
+                let from = hour(time::micros(it.at));
+                let count = self.count_whole(&it.service, number, it.release.as_deref(), (from, from + HOUR))?;
+                u32::try_from(count).unwrap_or(u32::MAX)
+            }
+        };
+        let has_room = count < memory.examples.most;
+        learned.examples.insert(key, if has_room { count + 1 } else { count });
+        Ok(has_room)
+    }
+}

@@ -1,0 +1,441 @@
+//! Reports that are kept whole: a few of each signature, release and hour, for people to read. All others are only counted.
+
+use super::{
+    Read, StoreError, Tx, on_each,
+    packing::{Packer, Unpacker},
+    schema::report,
+};
+use crate::domain::{
+    Record, Time,
+    crash::{Crash, ReportKind},
+    time,
+};
+use diesel::prelude::*;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// A crash report as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredReport {
+    /// The report.
+    pub crash: Crash,
+    /// What it stands for.
+    pub kind: ReportKind,
+    /// What else the sender said, as JSON.
+    pub detail: Option<String>,
+}
+
+/// What a chart needs of one crash report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrashMark {
+    /// The report's id.
+    pub id: String,
+    /// When it crashed.
+    pub at: Time,
+    /// When that reached us.
+    pub received_at: Time,
+    /// The release, where known.
+    pub release: Option<String>,
+    /// The cell.
+    pub cell: String,
+    /// The machine.
+    pub host: Option<String>,
+    /// What groups it.
+    pub signature: String,
+    /// Clients that were cut off.
+    pub clients_dropped: Option<i64>,
+    /// What it stands for.
+    pub kind: ReportKind,
+    /// Whether the report can be read whole; otherwise it was only counted.
+    pub is_whole: bool,
+}
+
+impl CrashMark {
+    /// The mark of a report that was only counted.
+    pub(super) fn counted(it: Crash, kind: ReportKind) -> CrashMark {
+        CrashMark {
+            id: it.id,
+            at: it.at,
+            received_at: it.received_at,
+            release: it.release,
+            cell: it.cell,
+            host: it.host,
+            signature: it.signature,
+            clients_dropped: it.clients_dropped,
+            kind,
+            is_whole: false,
+        }
+    }
+}
+
+/// A report on its way into the database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The report.
+    pub crash: Crash,
+    /// What it stands for.
+    pub kind: ReportKind,
+    /// Its body, where it may be kept whole.
+    pub whole: Option<Whole>,
+}
+
+/// The body of a report: everything that the columns do not say, packed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Whole {
+    /// The first half of the SHA-256 of what the report says: the same id with another hash is another report.
+    hash: Vec<u8>,
+    dictionary: i64,
+    body: Vec<u8>,
+}
+
+/// Fields of a record's line that have a column.
+const COLUMNS: [&str; 10] =
+    ["type", "id", "at", "received_at", "service", "environment", "release", "cell", "host", "clients_dropped"];
+/// How long the hash of a report is, bytes. Rows that were there before had all 32.
+pub(super) const HASH: usize = 16;
+
+impl Report {
+    /// A report with its body packed, to be kept whole where there is room. `detail` is what else the sender said, as JSON.
+    pub fn whole(crash: Crash, kind: ReportKind, detail: Option<&str>, packer: &Packer) -> Result<Report, StoreError> {
+        let line = Record::Crash(crash);
+        let hash = line.content_hash()[..HASH].to_vec();
+        let mut fields = line.to_fields();
+        COLUMNS.iter().for_each(|name| {
+            fields.shift_remove(*name);
+        });
+        let mut text = Value::Object(fields).to_string();
+        if let Some(detail) = detail {
+            text.push('\n');
+            text.push_str(detail);
+        }
+        let Record::Crash(crash) = line else { return Err(StoreError::Other("a crash was expected".into())) };
+        let (dictionary, body) = packer.pack(&text)?;
+        Ok(Report { crash, kind, whole: Some(Whole { hash, dictionary, body }) })
+    }
+
+    /// The report as far as it is judged.
+    pub fn judged(&self) -> Crash {
+        let it = &self.crash;
+        Crash {
+            id: it.id.clone(),
+            service: it.service.clone(),
+            environment: it.environment.clone(),
+            release: it.release.clone(),
+            cell: it.cell.clone(),
+            host: it.host.clone(),
+            at: it.at,
+            received_at: it.received_at,
+            signature: it.signature.clone(),
+            signature_given: true,
+            clients_dropped: it.clients_dropped,
+            peer_release: it.peer_release.clone(),
+            uptime_s: None,
+            exception: None,
+            flags: Map::new(),
+            extra: Map::new(),
+        }
+    }
+
+    /// A report of which only the count is kept.
+    pub fn counted(crash: Crash, kind: ReportKind) -> Report {
+        Report { crash, kind, whole: None }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = report, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    service: &'a str,
+    id: &'a str,
+    environment: &'a str,
+    release: Option<&'a str>,
+    cell: &'a str,
+    host: Option<&'a str>,
+    peer_release: Option<&'a str>,
+    at: i64,
+    received_at: i64,
+    signature: i64,
+    clients_dropped: Option<i64>,
+    standing: &'static str,
+    hash: &'a [u8],
+    dictionary: i64,
+    body: &'a [u8],
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = report)]
+pub(super) struct HeadRow {
+    pub(super) service: String,
+    pub(super) id: String,
+    environment: String,
+    release: Option<String>,
+    cell: String,
+    host: Option<String>,
+    peer_release: Option<String>,
+    at: i64,
+    received_at: i64,
+    pub(super) signature: i64,
+    clients_dropped: Option<i64>,
+    standing: String,
+}
+
+impl HeadRow {
+    /// The table allows three words only.
+    fn kind(&self) -> ReportKind {
+        ReportKind::parse(&self.standing).unwrap_or(ReportKind::Message)
+    }
+
+    fn mark(self, titles: &HashMap<i64, String>) -> CrashMark {
+        CrashMark {
+            kind: self.kind(),
+            at: time::from_micros(self.at),
+            received_at: time::from_micros(self.received_at),
+            signature: titles.get(&self.signature).cloned().unwrap_or_default(),
+            id: self.id,
+            release: self.release,
+            cell: self.cell,
+            host: self.host,
+            clients_dropped: self.clients_dropped,
+            is_whole: true,
+        }
+    }
+
+    /// The report without its body.
+    pub(super) fn crash(self, signature: String) -> Crash {
+        Crash {
+            id: self.id,
+            service: self.service,
+            environment: self.environment,
+            release: self.release,
+            cell: self.cell,
+            host: self.host,
+            at: time::from_micros(self.at),
+            received_at: time::from_micros(self.received_at),
+            signature,
+            signature_given: true,
+            clients_dropped: self.clients_dropped,
+            peer_release: self.peer_release,
+            uptime_s: None,
+            exception: None,
+            flags: Map::new(),
+            extra: Map::new(),
+        }
+    }
+
+    /// The report with what its body says.
+    pub(super) fn with_body(self, text: &str, title: String) -> Result<StoredReport, StoreError> {
+        let (line, detail) = match text.split_once('\n') {
+            Some((line, detail)) => (line, Some(detail.to_owned())),
+            None => (text, None),
+        };
+        let mut fields: Map<String, Value> =
+            serde_json::from_str(line).map_err(|error| StoreError::Corrupt(format!("report {}: {error}", self.id)))?;
+        let kind = self.kind();
+        let head = Record::Crash(self.crash(title.clone())).to_fields();
+        for (name, value) in head {
+            // Whether the signature was given by the sender is what the body knows.
+            if name != "signature" {
+                fields.insert(name, value);
+            }
+        }
+        match Record::from_fields(fields) {
+            // What groups it was said when it came, whatever a later program would compute.
+            Ok(Record::Crash(crash)) => Ok(StoredReport { crash: Crash { signature: title, ..crash }, kind, detail }),
+            Ok(_) => Err(StoreError::Corrupt("a crash was expected in its table".into())),
+            Err(error) => Err(StoreError::Corrupt(error.to_string())),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Keeps reports whole whose ids are new. Fewer than given were kept where another writer had some in the meantime.
+    pub(super) fn keep_whole(&mut self, reports: &[(&Crash, ReportKind, &Whole, i64)]) -> Result<usize, StoreError> {
+        let mut kept = 0;
+        for some in reports.chunks(100) {
+            let rows: Vec<NewRow<'_>> = some
+                .iter()
+                .map(|(it, kind, whole, signature)| NewRow {
+                    service: &it.service,
+                    id: &it.id,
+                    environment: &it.environment,
+                    release: it.release.as_deref(),
+                    cell: &it.cell,
+                    host: it.host.as_deref(),
+                    peer_release: it.peer_release.as_deref(),
+                    at: time::micros(it.at),
+                    received_at: time::micros(it.received_at),
+                    signature: *signature,
+                    clients_dropped: it.clients_dropped,
+                    standing: kind.word(),
+                    hash: &whole.hash,
+                    dictionary: whole.dictionary,
+                    body: &whole.body,
+                })
+                .collect();
+            kept += on_each!(self.db, c => diesel::insert_into(report::table)
+                .values(&rows)
+                .on_conflict_do_nothing()
+                .execute(c))?;
+        }
+        Ok(kept)
+    }
+
+    /// Drops reports that reached us before an instant, at most so many. How many it was.
+    pub fn drop_reports(&mut self, before: Time, most: i64) -> Result<usize, StoreError> {
+        let old: Vec<(String, String)> = on_each!(self.db, c => report::table
+            .filter(report::received_at.lt(time::micros(before)))
+            .order(report::received_at.asc())
+            .limit(most)
+            .select((report::service, report::id))
+            .load(c))?;
+        let mut by_service: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (service, id) in &old {
+            by_service.entry(service).or_default().push(id);
+        }
+        for (service, ids) in by_service {
+            for some in ids.chunks(500) {
+                on_each!(self.db, c => diesel::delete(
+                    report::table.filter(report::service.eq(service)).filter(report::id.eq_any(some)),
+                ).execute(c))?;
+            }
+        }
+        Ok(old.len())
+    }
+}
+
+impl Whole {
+    pub(super) fn hash(&self) -> &[u8] {
+        &self.hash
+    }
+
+    /// Whether a stored hash is of the same content.
+    pub(super) fn agrees(&self, stored: &[u8]) -> bool {
+        stored.get(..HASH) == Some(&self.hash[..])
+    }
+}
+
+/// What is known of an id: the hash of what is kept under it.
+pub(super) type KnownIds = HashMap<String, Vec<u8>>;
+
+impl Read<'_> {
+    /// Which of these ids of a service are kept whole.
+    pub(super) fn whole_among(&mut self, service: &str, ids: &[&str]) -> Result<KnownIds, StoreError> {
+        let mut found = HashMap::new();
+        for some in ids.chunks(500) {
+            found.extend(on_each!(self.db, c => report::table
+                .filter(report::service.eq(service))
+                .filter(report::id.eq_any(some))
+                .select((report::id, report::hash))
+                .load::<(String, Vec<u8>)>(c))?);
+        }
+        Ok(found)
+    }
+
+    /// How many reports of a signature and release with crashes in a range of microseconds are kept whole.
+    pub(super) fn count_whole(
+        &mut self,
+        service: &str,
+        signature: i64,
+        release: Option<&str>,
+        (from, to): (i64, i64),
+    ) -> Result<i64, StoreError> {
+        Ok(on_each!(self.db, c => {
+            let query = report::table
+                .filter(report::service.eq(service))
+                .filter(report::signature.eq(signature))
+                .filter(report::at.ge(from))
+                .filter(report::at.lt(to))
+                .into_boxed();
+            match release {
+                Some(release) => query.filter(report::release.eq(release)).count().get_result(c),
+                None => query.filter(report::release.is_null()).count().get_result(c),
+            }
+        })?)
+    }
+
+    /// One report of a service that is kept whole.
+    pub fn crash(&mut self, service: &str, id: &str) -> Result<Option<StoredReport>, StoreError> {
+        let row: Option<(HeadRow, i64, Vec<u8>)> = on_each!(self.db, c => report::table
+            .find((service, id))
+            .select((HeadRow::as_select(), report::dictionary, report::body))
+            .first(c)
+            .optional())?;
+        let Some((head, dictionary, body)) = row else { return Ok(None) };
+        let text = Unpacker::default().unpack(self, dictionary, &body)?;
+        let title = self.signature_titles(service, vec![head.signature])?.remove(&head.signature).unwrap_or_default();
+        head.with_body(&text, title).map(Some)
+    }
+
+    /// How many bytes the body of a report takes up, packed.
+    pub fn body_size(&mut self, service: &str, id: &str) -> Result<Option<usize>, StoreError> {
+        let body: Option<Vec<u8>> =
+            on_each!(self.db, c => report::table.find((service, id)).select(report::body).first(c).optional())?;
+        Ok(body.map(|body| body.len()))
+    }
+
+    /// The marks of rows of one service.
+    fn marks(&mut self, service: &str, rows: Vec<HeadRow>) -> Result<Vec<CrashMark>, StoreError> {
+        let titles = self.signature_titles(service, rows.iter().map(|row| row.signature).collect())?;
+        Ok(rows.into_iter().map(|row| row.mark(&titles)).collect())
+    }
+
+    /// The crash reports of a service in a range of time, in order, also those that were only counted. Handled errors are
+    /// left out.
+    pub fn crashes_between(
+        &mut self,
+        service: &str,
+        environment: &str,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<CrashMark>, StoreError> {
+        let rows: Vec<HeadRow> = on_each!(self.db, c => report::table
+            .filter(report::service.eq(service))
+            .filter(report::at.between(time::micros(from), time::micros(to)))
+            .filter(report::environment.eq(environment))
+            .filter(report::standing.eq(ReportKind::Crash.word()))
+            .order(report::at.asc())
+            .select(HeadRow::as_select())
+            .load(c))?;
+        let mut marks = self.marks(service, rows)?;
+        let counted = self.counted_between(service, from, to)?;
+        if !counted.is_empty() {
+            marks.extend(
+                counted
+                    .into_iter()
+                    .filter(|(it, kind)| *kind == ReportKind::Crash && it.environment == environment)
+                    .map(|(it, kind)| CrashMark::counted(it, kind)),
+            );
+            marks.sort_by_key(|mark| mark.at);
+        }
+        Ok(marks)
+    }
+
+    /// The latest reports of one signature that are kept whole, handled ones too.
+    pub fn reports_of(&mut self, service: &str, signature: &str, limit: i64) -> Result<Vec<CrashMark>, StoreError> {
+        let Some((_, number)) = self.signature_numbers(service, &[signature])?.pop() else { return Ok(Vec::new()) };
+        let rows: Vec<HeadRow> = on_each!(self.db, c => report::table
+            .filter(report::service.eq(service))
+            .filter(report::signature.eq(number))
+            .order(report::at.desc())
+            .limit(limit)
+            .select(HeadRow::as_select())
+            .load(c))?;
+        self.marks(service, rows)
+    }
+
+    /// The environments that reports of a service came from, and the latest crash in one of them.
+    pub(super) fn report_environments(&mut self, service: &str) -> Result<Vec<String>, StoreError> {
+        use super::schema::crash_minute;
+        let mut found: Vec<String> = on_each!(self.db, c => report::table
+            .filter(report::service.eq(service))
+            .select(report::environment)
+            .distinct()
+            .load(c))?;
+        found.extend(on_each!(self.db, c => crash_minute::table
+            .filter(crash_minute::service.eq(service))
+            .select(crash_minute::environment)
+            .distinct()
+            .load::<String>(c))?);
+        Ok(found)
+    }
+}

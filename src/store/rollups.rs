@@ -1,0 +1,174 @@
+//! Counts that charts and searches read instead of reports: crashes by the minute, reports of a signature by the hour.
+
+use super::{
+    Read, StoreError, Tx, on_each,
+    schema::{crash_minute, signature_hour},
+};
+use crate::domain::{Time, time};
+use diesel::{prelude::*, upsert::excluded};
+
+/// Crashes of one release in one cell in one minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrashMinute {
+    /// The start of the minute.
+    pub minute: Time,
+    /// The release, where known.
+    pub release: Option<String>,
+    /// The cell.
+    pub cell: String,
+    /// Crashes.
+    pub crashes: i64,
+    /// Clients that were cut off.
+    pub clients: i64,
+}
+
+/// Reports of one signature and release in one hour, all environments together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureHour {
+    /// The start of the hour.
+    pub hour: Time,
+    /// The release, where known.
+    pub release: Option<String>,
+    /// Crashes.
+    pub crashes: i64,
+    /// Handled errors and messages.
+    pub handled: i64,
+    /// Clients that were cut off.
+    pub clients: i64,
+}
+
+#[derive(Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = crash_minute, treat_none_as_default_value = false)]
+pub(super) struct MinuteRow {
+    pub(super) service: String,
+    pub(super) environment: String,
+    pub(super) minute: i64,
+    pub(super) release: String,
+    pub(super) cell: String,
+    pub(super) crashes: i64,
+    pub(super) clients: i64,
+}
+
+#[derive(Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = signature_hour, treat_none_as_default_value = false)]
+pub(super) struct HourRow {
+    pub(super) service: String,
+    pub(super) signature: i64,
+    pub(super) hour: i64,
+    pub(super) environment: String,
+    pub(super) release: String,
+    pub(super) crashes: i64,
+    pub(super) handled: i64,
+    pub(super) clients: i64,
+}
+
+/// An hour, microseconds.
+pub(super) const HOUR: i64 = 3_600_000_000;
+
+/// The start of the hour that holds an instant, microseconds.
+pub(super) fn hour(at: i64) -> i64 {
+    at.div_euclid(HOUR) * HOUR
+}
+
+fn known(release: String) -> Option<String> {
+    Some(release).filter(|release| !release.is_empty())
+}
+
+impl Tx<'_> {
+    /// Adds to counts by the minute. Rows come sorted, so that two writers never wait for each other in a circle.
+    pub(super) fn count_minutes(&mut self, rows: &[MinuteRow]) -> Result<(), StoreError> {
+        for some in rows.chunks(200) {
+            on_each!(self.db, c => diesel::insert_into(crash_minute::table)
+                .values(some)
+                .on_conflict((
+                    crash_minute::service,
+                    crash_minute::environment,
+                    crash_minute::minute,
+                    crash_minute::release,
+                    crash_minute::cell,
+                ))
+                .do_update()
+                .set((
+                    crash_minute::crashes.eq(crash_minute::crashes + excluded(crash_minute::crashes)),
+                    crash_minute::clients.eq(crash_minute::clients + excluded(crash_minute::clients)),
+                ))
+                .execute(c))?;
+        }
+        Ok(())
+    }
+
+    /// Adds to counts of signatures by the hour. Rows come sorted.
+    pub(super) fn count_hours(&mut self, rows: &[HourRow]) -> Result<(), StoreError> {
+        for some in rows.chunks(200) {
+            on_each!(self.db, c => diesel::insert_into(signature_hour::table)
+                .values(some)
+                .on_conflict((
+                    signature_hour::service,
+                    signature_hour::signature,
+                    signature_hour::hour,
+                    signature_hour::environment,
+                    signature_hour::release,
+                ))
+                .do_update()
+                .set((
+                    signature_hour::crashes.eq(signature_hour::crashes + excluded(signature_hour::crashes)),
+                    signature_hour::handled.eq(signature_hour::handled + excluded(signature_hour::handled)),
+                    signature_hour::clients.eq(signature_hour::clients + excluded(signature_hour::clients)),
+                ))
+                .execute(c))?;
+        }
+        Ok(())
+    }
+}
+
+impl Read<'_> {
+    /// Crashes of a service by minute, release and cell, in order of time.
+    pub fn crash_minutes(
+        &mut self,
+        service: &str,
+        environment: &str,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<CrashMinute>, StoreError> {
+        let rows: Vec<MinuteRow> = on_each!(self.db, c => crash_minute::table
+            .filter(crash_minute::service.eq(service))
+            .filter(crash_minute::environment.eq(environment))
+            .filter(crash_minute::minute.between(time::micros(time::minute(from)), time::micros(to)))
+            .order(crash_minute::minute.asc())
+            .select(MinuteRow::as_select())
+            .load(c))?;
+        let minute = |row: MinuteRow| CrashMinute {
+            minute: time::from_micros(row.minute),
+            release: known(row.release),
+            cell: row.cell,
+            crashes: row.crashes,
+            clients: row.clients,
+        };
+        Ok(rows.into_iter().map(minute).collect())
+    }
+
+    /// Reports of a signature by hour and release since an instant, latest hour first.
+    pub fn signature_hours(
+        &mut self,
+        service: &str,
+        signature: &str,
+        since: Time,
+    ) -> Result<Vec<SignatureHour>, StoreError> {
+        let Some((_, number)) = self.signature_numbers(service, &[signature])?.pop() else { return Ok(Vec::new()) };
+        let rows: Vec<HourRow> = on_each!(self.db, c => signature_hour::table
+            .filter(signature_hour::service.eq(service))
+            .filter(signature_hour::signature.eq(number))
+            .filter(signature_hour::hour.ge(time::micros(since)))
+            .order(signature_hour::hour.desc())
+            .select(HourRow::as_select())
+            .load(c))?;
+        let hour = |row: HourRow| SignatureHour {
+            hour: time::from_micros(row.hour),
+            release: known(row.release),
+            crashes: row.crashes,
+            handled: row.handled,
+            clients: row.clients,
+        };
+        Ok(rows.into_iter().map(hour).collect())
+    }
+}
