@@ -22,4 +22,4 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// Which database a server uses if nobody says.
 pub const DEFAULT_DATABASE: &str = "sqlite:./data/pushback.sqlite3";
 /// How many reports of each signature, release and hour are kept whole if nobody says.
-pub const DEFAULT_EXAMPLES: u32 = 100;
+pub const DEFAULT_EXAMPLES: u32 = 25;

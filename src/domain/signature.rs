@@ -3,7 +3,12 @@
 use super::crash::{Exception, Frame};
 
 /// How many frames go into a signature.
-const FRAMES: usize = 3;
+pub const FRAMES: usize = 3;
+
+/// Whether a frame is one of those that go into a signature first: the program's own, with a name.
+pub fn counts(frame: &Frame) -> bool {
+    frame.in_app != Some(false) && name(frame).is_some()
+}
 
 /// The signature of an exception: its type and the innermost in-app frames, joined by ` | `.
 ///

@@ -1,6 +1,202 @@
-//! Reading of JSON that strangers wrote: how deep and how much, and the two faults that real clients have.
+//! Reading of JSON that strangers wrote: how deep and how much, and the two faults that real clients have. What is read points
+//! into the bytes that came, so that a report of hundreds of texts is not hundreds of copies.
 
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Number;
+use std::{borrow::Cow, fmt};
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// null
+    Null,
+    /// true or false
+    Bool(bool),
+    /// A number
+    Number(Number),
+    /// A text
+    String(Cow<'a, str>),
+    /// A list
+    Array(Vec<Value<'a>>),
+    /// Names and values
+    Object(Fields<'a>),
+}
+
+/// The names and values of a JSON object, in the sender's order. Of a name that stands twice, the last counts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fields<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+impl<'a> Value<'a> {
+    /// The text, where it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Value::String(text) = self { Some(text) } else { None }
+    }
+
+    /// The whole number that is not negative, where it is one.
+    pub fn as_u64(&self) -> Option<u64> {
+        if let Value::Number(number) = self { number.as_u64() } else { None }
+    }
+
+    /// The fields, where it is an object.
+    pub fn as_object(&self) -> Option<&Fields<'a>> {
+        if let Value::Object(fields) = self { Some(fields) } else { None }
+    }
+
+    /// Whether it is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// The same with texts of its own.
+    fn into_owned(self) -> Value<'static> {
+        let text = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Value::Null => Value::Null,
+            Value::Bool(truth) => Value::Bool(truth),
+            Value::Number(number) => Value::Number(number),
+            Value::String(it) => Value::String(text(it)),
+            Value::Array(items) => Value::Array(items.into_iter().map(Value::into_owned).collect()),
+            Value::Object(fields) => Value::Object(Fields(
+                fields.0.into_iter().map(|(name, value)| (text(name), value.into_owned())).collect(),
+            )),
+        }
+    }
+
+    /// The same as a value that can be kept.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(truth) => serde_json::Value::Bool(*truth),
+            Value::Number(number) => serde_json::Value::Number(number.clone()),
+            Value::String(text) => serde_json::Value::String(text.clone().into_owned()),
+            Value::Array(items) => items.iter().map(Value::to_json).collect(),
+            Value::Object(fields) => fields.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_json().fmt(formatter)
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// These names and values.
+    pub fn new(fields: Vec<(Cow<'a, str>, Value<'a>)>) -> Fields<'a> {
+        Fields(fields)
+    }
+
+    /// What stands under a name.
+    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value<'a>, D::Error> {
+        deserializer.deserialize_any(Reading)
+    }
+}
+
+/// Builds a value out of what the parser meets.
+struct Reading;
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Value<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Bool(truth))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value<'de>, E> {
+        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::String(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::String(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value<'de>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value<'de>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(name) = entries.next_key::<Name<'de>>()? {
+            fields.push((name.0, entries.next_value()?));
+        }
+        Ok(Value::Object(Fields(fields)))
+    }
+}
+
+/// The name of a field, which points into the bytes where it can.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name<'a>, D::Error> {
+        struct Reading;
+        impl<'de> Visitor<'de> for Reading {
+            type Value = Name<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the name of a field")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Reading)
+    }
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
 
 /// How deep arrays and objects may be nested.
 pub const DEEPEST: usize = 64;
@@ -31,11 +227,52 @@ pub enum JsonError {
 ///
 /// # Errors
 /// Too deep, too many values, or not JSON.
-pub fn read(bytes: &[u8]) -> Result<Value, JsonError> {
+pub fn read(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
     measure(bytes)?;
     match serde_json::from_slice(bytes) {
         Ok(value) => Ok(value),
-        Err(error) => serde_json::from_str(&mend(bytes)).map_err(|_| JsonError::Malformed(position(&error))),
+        Err(error) => match serde_json::from_str::<Value<'_>>(&mend(bytes)) {
+            Ok(value) => Ok(value.into_owned()),
+            Err(_) => Err(JsonError::Malformed(position(&error))),
+        },
+    }
+}
+
+/// Reads one JSON object without what stands under some of its names: a report's breadcrumbs and the like make up most of it.
+/// The rest is checked all the same.
+///
+/// # Errors
+/// As `read_object`.
+pub fn read_object_without<'a>(bytes: &'a [u8], names: &'static [&'static str]) -> Result<Fields<'a>, JsonError> {
+    measure(bytes)?;
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    match parser.deserialize_map(Without(names)).and_then(|fields| parser.end().map(|()| fields)) {
+        Ok(fields) => Ok(fields),
+        // It may have to be mended, or be something else.
+        Err(_) => read_object(bytes),
+    }
+}
+
+/// Builds an object without what stands under these names.
+struct Without(&'static [&'static str]);
+
+impl<'de> Visitor<'de> for Without {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(Name(name)) = entries.next_key::<Name<'de>>()? {
+            if self.0.contains(&name.as_ref()) {
+                entries.next_value::<IgnoredAny>()?;
+            } else {
+                fields.push((name, entries.next_value()?));
+            }
+        }
+        Ok(Fields(fields))
     }
 }
 
@@ -43,7 +280,7 @@ pub fn read(bytes: &[u8]) -> Result<Value, JsonError> {
 ///
 /// # Errors
 /// As `read`, or another kind of value.
-pub fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+pub fn read_object(bytes: &[u8]) -> Result<Fields<'_>, JsonError> {
     match read(bytes)? {
         Value::Object(fields) => Ok(fields),
         _ => Err(JsonError::NotAnObject),
@@ -58,19 +295,11 @@ fn position(error: &serde_json::Error) -> String {
 
 /// Counts depth and values without building anything.
 fn measure(bytes: &[u8]) -> Result<(), JsonError> {
-    let (mut depth, mut values, mut in_text, mut escaped) = (0_usize, 1_usize, false, false);
-    for byte in bytes {
-        if in_text {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_text = false,
-                _ => {}
-            }
-            continue;
-        }
+    let (mut depth, mut values, mut at) = (0_usize, 1_usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
         match byte {
-            b'"' => in_text = true,
+            b'"' => at = after_text(bytes, at),
             b'{' | b'[' => {
                 depth += 1;
                 values += 1;
@@ -87,6 +316,18 @@ fn measure(bytes: &[u8]) -> Result<(), JsonError> {
         }
     }
     Ok(())
+}
+
+/// Where a text ends that begins here, its closing quote included.
+fn after_text(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        if bytes[at + found] == b'"' {
+            return at + found + 1;
+        }
+        // What is escaped ends nothing.
+        at += found + 2;
+    }
+    bytes.len()
 }
 
 /// The document with halves of surrogate pairs replaced, other encodings' bytes replaced, and numbers that JSON does not know as null.
@@ -130,9 +371,34 @@ fn surrogate(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 #[cfg(test)]
+impl From<serde_json::Value> for Value<'static> {
+    fn from(value: serde_json::Value) -> Value<'static> {
+        serde_json::from_str::<Value<'_>>(&value.to_string()).expect("JSON").into_owned()
+    }
+}
+
+/// A value as it is written in a test.
+#[cfg(test)]
+macro_rules! json {
+    ($($json:tt)+) => { $crate::intake::json::Value::from(serde_json::json!($($json)+)) };
+}
+#[cfg(test)]
+pub(crate) use json;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_read_points_into_the_bytes_unless_it_was_escaped() {
+        let bytes = br#"{"a":"plain","b":"esc\u0061ped","n":[1,-2,2.5,null,true],"a":"last"}"#;
+        let Value::Object(fields) = read(bytes).expect("JSON") else { panic!("an object") };
+        assert!(matches!(fields.get("a"), Some(Value::String(Cow::Borrowed("last")))));
+        assert_eq!(fields.get("b").and_then(Value::as_str), Some("escaped"));
+        assert_eq!(fields.get("n").map(ToString::to_string).as_deref(), Some("[1,-2,2.5,null,true]"));
+        assert_eq!(fields.get("c"), None);
+    }
 
     #[test]
     fn what_is_nested_too_deep_is_refused_at_once() {
@@ -153,6 +419,7 @@ mod tests {
     #[test]
     fn half_an_emoji_does_not_cost_the_report() {
         let value = read(br#"{"a":"cut \ud83d","b":"\ud83d\ude00","c":"\\ud83d"}"#).expect("mended");
+        let value = value.to_json();
         assert_eq!(value["a"], "cut \u{fffd}");
         assert_eq!(value["b"], "😀");
         assert_eq!(value["c"], "\\ud83d");

@@ -14,6 +14,7 @@ pub mod scrub;
 use crate::domain::Time;
 use crate::domain::crash::Crash;
 use crate::domain::exposure::Exposure;
+use crate::intake::json::Fields;
 use body::BodyError;
 use detail::Detail;
 use formats::arrival::{self, Arrival};
@@ -22,7 +23,6 @@ use formats::fields::{id, text_under, under, whole};
 use formats::{client_report, event, session, store};
 use json::JsonError;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -215,8 +215,7 @@ pub fn envelope(body: &[u8], door: &Door) -> Result<Taken, IntakeError> {
                 tally.add("error", "second_event", 1);
                 Ok(())
             }
-            "event" => fields("event", item.payload, LONGEST_EVENT)
-                .map(|event| take_event(&event, item.payload, arrival, with_dump, door, &mut taken, &mut tally)),
+            "event" => take_event(item.payload, arrival, with_dump, door, &mut taken, &mut tally),
             "session" => fields("session", item.payload, LONGEST_EVENT)
                 .map(|session| session::update(&session, &arrival, door, &mut windows, &mut tally)),
             "sessions" => fields("sessions item", item.payload, LONGEST_EVENT)
@@ -250,31 +249,41 @@ pub fn envelope(body: &[u8], door: &Door) -> Result<Taken, IntakeError> {
 /// A body that does not unpack, is too large, or is not a JSON object.
 pub fn store_event(body: &[u8], door: &Door) -> Result<Taken, IntakeError> {
     let json = store::unwrap(body)?;
-    let event = fields("event", &json, LONGEST_EVENT)?;
     let arrival = Arrival { received_at: door.received_at, sent_at: None, kept: false };
     let (mut taken, mut tally) = (Taken::default(), Tally::default());
-    take_event(&event, &json, arrival, false, door, &mut taken, &mut tally);
+    take_event(&json, arrival, false, door, &mut taken, &mut tally)?;
     taken.outcomes = tally.outcomes();
     Ok(taken)
 }
 
+/// Reads one event: first only what counts, and all of it where somebody may read it.
 fn take_event(
-    event: &Map<String, Value>,
     bytes: &[u8],
     arrival: Arrival,
     with_dump: bool,
     door: &Door,
     taken: &mut Taken,
     tally: &mut Tally,
-) {
-    if text_under(event, "type").as_deref() == Some("transaction") {
+) -> Result<(), IntakeError> {
+    check_length("event", bytes, LONGEST_EVENT)?;
+    let unread = |fault| IntakeError::Item { item: "event", fault };
+    let event = json::read_object_without(bytes, &event::UNCOUNTED).map_err(unread)?;
+    if text_under(&event, "type").as_deref() == Some("transaction") {
         tally.add("transaction", "not_kept", 1);
-        return;
+        return Ok(());
     }
-    let id = taken.event_id.clone().or_else(|| event::own_id(event)).unwrap_or_else(|| made_id(door, bytes));
+    let id = taken.event_id.clone().or_else(|| event::own_id(&event)).unwrap_or_else(|| made_id(door, bytes));
     taken.event_id = Some(id.clone());
-    let arrival = Arrival { kept: arrival.kept || event::is_kept_by_client(event), ..arrival };
-    taken.reports.push(event::report(event, event::Cover { id, arrival, with_dump, door }));
+    let arrival = Arrival { kept: arrival.kept || event::is_kept_by_client(&event), ..arrival };
+    let cover = event::Cover { id, arrival, with_dump, door };
+    let counted = event::counted(&event, &cover);
+    let report = if (door.reads_on)(&counted.crash) {
+        event::whole(&json::read_object(bytes).map_err(unread)?, &cover)
+    } else {
+        counted
+    };
+    taken.reports.push(report);
+    Ok(())
 }
 
 /// An id for an event that has none, made from its bytes: sent again, it is the same event.
@@ -292,10 +301,15 @@ fn is_dump(item: &Item) -> bool {
             .is_some_and(|kind| matches!(kind.as_ref(), "event.minidump" | "event.applecrashreport"))
 }
 
-fn fields(item: &'static str, payload: &[u8], limit: usize) -> Result<Map<String, Value>, IntakeError> {
+fn check_length(item: &'static str, payload: &[u8], limit: usize) -> Result<(), IntakeError> {
     if payload.len() > limit {
         return Err(IntakeError::TooLarge { item, size: payload.len(), limit });
     }
+    Ok(())
+}
+
+fn fields<'a>(item: &'static str, payload: &'a [u8], limit: usize) -> Result<Fields<'a>, IntakeError> {
+    check_length(item, payload, limit)?;
     json::read_object(payload).map_err(|fault| IntakeError::Item { item, fault })
 }
 

@@ -8,7 +8,9 @@ mod rules;
 use regex::{Captures, Regex};
 use rules::{RULES, Rule, Traits};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
 /// Takes personal data and secrets out of texts, and counts by rule how often.
@@ -25,6 +27,21 @@ impl Scrubber {
 
     /// The text without personal data, secrets and control characters, cut to `longest` characters.
     pub fn text(&mut self, text: &str, longest: usize) -> String {
+        if text.len() > LONGEST_KNOWN {
+            return self.scrub(text, longest);
+        }
+        let mark = Known::mark(text);
+        if text.len() <= longest && Known::has(mark) {
+            return text.to_owned();
+        }
+        let scrubbed = self.scrub(text, longest);
+        if scrubbed == text {
+            Known::note(mark);
+        }
+        scrubbed
+    }
+
+    fn scrub(&mut self, text: &str, longest: usize) -> String {
         let mut text = Cow::Borrowed(head(text, longest));
         let mut traits = Traits::of(&text);
         for rule in RULES.iter() {
@@ -80,6 +97,39 @@ impl Scrubber {
             changed.push_str(&text[kept..]);
             changed
         })
+    }
+}
+
+/// Longer texts are seldom sent twice, bytes.
+const LONGEST_KNOWN: usize = 200;
+/// How many texts a thread remembers; past that it begins anew.
+const MOST_KNOWN: usize = 16_384;
+
+/// Texts that a moment ago held nothing to remove: names of functions and files come again with every report of a crash. Only
+/// hashes are remembered, with keys that no sender knows.
+struct Known;
+
+thread_local! {
+    static KNOWN: RefCell<HashSet<u64>> = RefCell::default();
+}
+
+impl Known {
+    fn mark(text: &str) -> u64 {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        KEYS.hash_one(text)
+    }
+
+    fn has(mark: u64) -> bool {
+        KNOWN.with_borrow(|known| known.contains(&mark))
+    }
+
+    fn note(mark: u64) {
+        KNOWN.with_borrow_mut(|known| {
+            if known.len() >= MOST_KNOWN {
+                known.clear();
+            }
+            known.insert(mark);
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::time;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const RECEIVED: &str = "2026-11-23T12:00:00Z";
 
@@ -65,7 +65,7 @@ fn null_anywhere_is_as_good_as_missing() {
         "sdk",
         "debug_meta",
     ];
-    let nulls: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
+    let nulls: serde_json::Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
     let (with, without) = (one(Value::Object(nulls)), one(json!({})));
     assert_eq!((with.crash.signature, with.detail), (without.crash.signature, without.detail));
 }

@@ -210,15 +210,15 @@ impl Tx<'_> {
     /// remembered once this is committed.
     pub fn keep_reports(&mut self, reports: &[&Report], memory: &Memory) -> Result<(Vec<Kept>, Learned), StoreError> {
         let mut learned = Learned::default();
-        let mut ids = self.known_ids(reports)?;
+        let all_marks: Vec<i64> = reports.iter().map(|it| mark(&it.crash.service, &it.crash.id)).collect();
+        let mut ids = self.known_ids(reports, &all_marks)?;
         self.learn_numbers(reports, memory, &mut learned)?;
         let mut sums = Sums::default();
         let mut whole: Vec<(&Crash, ReportKind, &Whole, i64)> = Vec::new();
         let mut marks: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
         let mut kept = Vec::with_capacity(reports.len());
-        for it in reports {
+        for (it, mark) in reports.iter().zip(all_marks) {
             let crash = &it.crash;
-            let mark = mark(&crash.service, &crash.id);
             let known = ids.entry(&crash.service).or_default().meet(it, mark);
             kept.push(known);
             if known != Kept::New {
@@ -273,12 +273,12 @@ impl Tx<'_> {
         Ok(kept.first().copied().unwrap_or(Kept::Repeat))
     }
 
-    fn known_ids<'a>(&mut self, reports: &[&'a Report]) -> Result<HashMap<&'a str, Ids>, StoreError> {
+    fn known_ids<'a>(&mut self, reports: &[&'a Report], all: &[i64]) -> Result<HashMap<&'a str, Ids>, StoreError> {
         let mut asked: HashMap<&str, (Vec<&str>, Vec<i64>)> = HashMap::new();
-        for it in reports {
+        for (it, mark) in reports.iter().zip(all) {
             let (ids, marks) = asked.entry(&it.crash.service).or_default();
             ids.push(&it.crash.id);
-            marks.push(mark(&it.crash.service, &it.crash.id));
+            marks.push(*mark);
         }
         let mut known = HashMap::new();
         for (service, (ids, marks)) in asked {

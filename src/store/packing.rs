@@ -69,7 +69,18 @@ impl Packer {
 
 /// Packs without any dictionary: for rows that hold many reports.
 pub(super) fn pack_alone(text: &[u8]) -> Result<Vec<u8>, StoreError> {
-    zstd::bulk::compress(text, LEVEL).map_err(failed)
+    thread_local! {
+        static ALONE: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    ALONE.with_borrow_mut(|kept| {
+        let mut compressor = match kept.take() {
+            Some(compressor) => compressor,
+            None => zstd::bulk::Compressor::new(LEVEL).map_err(failed)?,
+        };
+        let packed = compressor.compress(text).map_err(failed);
+        *kept = Some(compressor);
+        packed
+    })
 }
 
 /// Unpacks what [`pack_alone`] packed.

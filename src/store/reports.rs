@@ -98,8 +98,8 @@ impl Report {
     /// A report with its body packed, to be kept whole where there is room. `detail` is what else the sender said, as JSON.
     pub fn whole(crash: Crash, kind: ReportKind, detail: Option<&str>, packer: &Packer) -> Result<Report, StoreError> {
         let line = Record::Crash(crash);
-        let hash = line.content_hash()[..HASH].to_vec();
         let mut fields = line.to_fields();
+        let hash = Record::hash_of(&mut fields)[..HASH].to_vec();
         COLUMNS.iter().for_each(|name| {
             fields.shift_remove(*name);
         });

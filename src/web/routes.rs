@@ -29,8 +29,10 @@ pub fn application(
         .app_data(web::PathConfig::default().error_handler(|error, _| wrong_address("path", &error)))
         .wrap(middleware::Compress::default())
         .wrap(middleware::from_fn(headers::around))
+        // First, since each address is held against one pattern after another, and a storm comes in here.
+        .configure(api::doors::routes)
         .configure(pages)
-        .configure(programs)
+        .service(api::v1::routes(scope("/api/v1")))
         .route("/assets/{version}/{name}", get().to(assets::serve))
         .default_service(web::to(nowhere))
 }
@@ -123,11 +125,6 @@ fn lookout(site: &mut web::ServiceConfig) {
         .route("/signatures", get().to(pages::signatures::list))
         .route("/signatures/{service}/{signature}", get().to(pages::signatures::show))
         .route("/signatures/{service}/{signature}/{report}", get().to(pages::signatures::report));
-}
-
-fn programs(site: &mut web::ServiceConfig) {
-    site.service(api::v1::routes(scope("/api/v1")));
-    api::doors::routes(site);
 }
 
 fn wrong_address(part: &str, error: &dyn std::fmt::Display) -> Error {

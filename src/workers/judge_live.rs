@@ -40,6 +40,8 @@ pub struct Judging {
 #[derive(Default)]
 struct Signal {
     woken: bool,
+    /// Whether somebody did something: whoever asks the gate next must find it known.
+    urgent: bool,
     stopping: bool,
     /// What was just committed here.
     records: Vec<Record>,
@@ -103,7 +105,9 @@ impl Judging {
 
     /// Says that something else was committed.
     pub fn wake(&self) {
-        self.signal().woken = true;
+        let mut signal = self.signal();
+        (signal.woken, signal.urgent) = (true, true);
+        drop(signal);
         self.signal.1.notify_one();
     }
 
@@ -131,8 +135,15 @@ impl Judging {
             .1
             .wait_timeout_while(signal, SLEEP, |signal| !signal.woken && !signal.stopping)
             .unwrap_or_else(PoisonError::into_inner);
-        signal.woken = false;
+        (signal.woken, signal.urgent) = (false, false);
         !signal.stopping
+    }
+
+    /// Lets telemetry gather for a moment, unless something urgent comes.
+    fn gather(&self, longest: Duration) {
+        let signal = self.signal();
+        let waited = self.signal.1.wait_timeout_while(signal, longest, |signal| !signal.urgent && !signal.stopping);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -145,7 +156,7 @@ impl Feed {
                 // What was handed over and not fed is still in the database.
                 self.behind = true;
             }
-            std::thread::sleep(BETWEEN.saturating_sub(began.elapsed()));
+            self.judging.gather(BETWEEN.saturating_sub(began.elapsed()));
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     Time, crash::Crash, exposure::Exposure, flag::FlagChanged, note::Note, push::PushStarted, service::ServiceDeclared,
     step::PushStep, time,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// One line of a history.
@@ -154,9 +154,14 @@ impl Record {
 
     /// SHA-256 of what the record says, `received_at` apart: two records with the same id and the same hash are one.
     pub fn content_hash(&self) -> [u8; 32] {
-        let mut fields = self.to_fields();
+        Record::hash_of(&mut self.to_fields())
+    }
+
+    /// The content hash of a record that has these fields; `received_at` is taken out of them.
+    pub fn hash_of(fields: &mut Map<String, Value>) -> [u8; 32] {
         fields.shift_remove("received_at");
-        Sha256::digest(Value::Object(fields).to_string().as_bytes()).into()
+        // Text under names of text is always written.
+        Sha256::digest(serde_json::to_string(fields).unwrap_or_default().as_bytes()).into()
     }
 }
 

@@ -1,8 +1,9 @@
 //! When something happened, from what the sender's clock said and when it reached us.
 
 use crate::domain::time::{self, Time};
+use crate::intake::json::Value;
 use chrono::{Datelike, TimeDelta};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 /// A sender whose clock is ahead by more than this is corrected: it cannot have sent before it happened.
 const AHEAD: TimeDelta = TimeDelta::seconds(60);
@@ -26,7 +27,7 @@ pub struct Arrival {
 impl Arrival {
     /// When it happened by our clock, and what was changed or is remarkable, for the record's `extra`:
     /// `clock_drift_s` (seconds added), `claimed_at` (the time as sent, where it was not believed), `older_than_30_days`.
-    pub fn place(&self, claimed: Option<Time>) -> (Time, Map<String, Value>) {
+    pub fn place(&self, claimed: Option<Time>) -> (Time, Map<String, serde_json::Value>) {
         let mut remarks = Map::new();
         let Some(claimed) = claimed.or(self.sent_at) else { return (self.received_at, remarks) };
         let mut at = claimed;
@@ -75,6 +76,7 @@ fn from_number(number: f64) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intake::json::json;
 
     fn at(text: &str) -> Time {
         time::parse(text).expect(text)
@@ -108,7 +110,10 @@ mod tests {
     #[test]
     fn a_clock_that_is_an_hour_wrong_is_corrected_either_way() {
         let (ahead, remarks) = arrival(Some("2026-11-23T13:00:00Z")).place(Some(at("2026-11-23T12:59:00Z")));
-        assert_eq!((time::text(ahead).as_str(), &remarks["clock_drift_s"]), ("2026-11-23T11:59:00Z", &json!(-3600)));
+        assert_eq!(
+            (time::text(ahead).as_str(), &remarks["clock_drift_s"]),
+            ("2026-11-23T11:59:00Z", &serde_json::json!(-3600))
+        );
         let (behind, _) = arrival(Some("2026-11-23T11:00:00Z")).place(Some(at("2026-11-23T10:59:00Z")));
         assert_eq!(time::text(behind), "2026-11-23T11:59:00Z");
     }

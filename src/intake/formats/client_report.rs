@@ -2,7 +2,7 @@
 
 use super::fields::{object, text_under, under, whole};
 use crate::intake::Tally;
-use serde_json::{Map, Value};
+use crate::intake::json::{Fields, Value};
 
 /// The data categories of the protocol. Others are counted as `default`, so that a stranger cannot invent labels.
 const CATEGORIES: [&str; 16] = [
@@ -74,7 +74,7 @@ pub fn category_of_item(kind: &str) -> &'static str {
 }
 
 /// Counts what the client reports as discarded.
-pub fn read(report: &Map<String, Value>, tally: &mut Tally) {
+pub fn read(report: &Fields, tally: &mut Tally) {
     for list in ["discarded_events", "rate_limited_events", "filtered_events", "filtered_sampling_events"] {
         let Value::Array(lines) = under(report, &[list]) else { continue };
         for line in lines.iter().take(MOST_LINES).map(object) {
@@ -89,7 +89,7 @@ pub fn read(report: &Map<String, Value>, tally: &mut Tally) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::intake::json::json;
 
     #[test]
     fn what_a_client_threw_away_is_counted_under_words_of_ours() {

@@ -4,8 +4,9 @@ use super::arrival;
 use super::fields::{list, object, pairs, text, text_under, under, whole};
 use crate::domain::time;
 use crate::intake::detail::{Breadcrumb, Level};
+use crate::intake::json::{Fields, Value};
 use crate::intake::scrub::{self, Scrubber};
-use serde_json::{Map, Value};
+use serde_json::Value as Json;
 
 const MOST_TAGS: usize = 50;
 const LONGEST_TAG: usize = 200;
@@ -31,7 +32,7 @@ pub fn level(value: &Value) -> Level {
 }
 
 /// The tags, scrubbed.
-pub fn tags(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Vec<(String, String)> {
+pub fn tags(event: &Fields, scrubber: &mut Scrubber) -> Vec<(String, String)> {
     let mut kept = Vec::new();
     for (key, value) in pairs(under(event, &["tags"])).into_iter().take(MOST_TAGS) {
         let value = scrubber.named(&key, &value, LONGEST_TAG);
@@ -41,7 +42,7 @@ pub fn tags(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Vec<(String,
 }
 
 /// The text that a tag or a context of this name holds. A context holds it as a scalar or under `value`, `name` or `release`.
-pub fn tag_or_context(event: &Map<String, Value>, name: &str) -> Option<String> {
+pub fn tag_or_context(event: &Fields, name: &str) -> Option<String> {
     let tag = pairs(under(event, &["tags"])).into_iter().find(|(key, _)| key == name).map(|(_, value)| value);
     tag.or_else(|| {
         let context = object(under(event, &["contexts"])).get(name)?;
@@ -54,17 +55,12 @@ pub fn tag_or_context(event: &Map<String, Value>, name: &str) -> Option<String> 
 }
 
 /// The fields of a context.
-pub fn context<'a>(event: &'a Map<String, Value>, name: &str) -> &'a Map<String, Value> {
+pub fn context<'a>(event: &'a Fields<'a>, name: &str) -> &'a Fields<'a> {
     object(under(object(under(event, &["contexts"])), &[name]))
 }
 
 /// A context's name and version in one line.
-pub fn named_version(
-    context: &Map<String, Value>,
-    name: &str,
-    version: &str,
-    scrubber: &mut Scrubber,
-) -> Option<String> {
+pub fn named_version(context: &Fields, name: &str, version: &str, scrubber: &mut Scrubber) -> Option<String> {
     let name = text_under(context, name)?;
     let line = match text_under(context, version) {
         Some(version) => format!("{name} {version}"),
@@ -74,7 +70,7 @@ pub fn named_version(
 }
 
 /// The program in one line: `identifier version (build)`.
-pub fn app(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Option<String> {
+pub fn app(event: &Fields, scrubber: &mut Scrubber) -> Option<String> {
     let app = context(event, "app");
     let parts = [
         text(under(app, &["app_identifier", "app_name"])).map(|it| it.into_owned()),
@@ -86,27 +82,27 @@ pub fn app(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Option<String
 }
 
 /// A trace's or a span's id: hexadecimal digits only.
-pub fn trace_part(event: &Map<String, Value>, name: &str) -> Option<String> {
+pub fn trace_part(event: &Fields, name: &str) -> Option<String> {
     let id: String = text_under(context(event, "trace"), name)?.chars().filter(|it| *it != '-').collect();
     (!id.is_empty() && id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
 /// The flags that the program had evaluated, the last value of each.
-pub fn flags(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Map<String, Value> {
-    let mut kept = Map::new();
+pub fn flags(event: &Fields, scrubber: &mut Scrubber) -> serde_json::Map<String, Json> {
+    let mut kept = serde_json::Map::new();
     for flag in list(under(object(under(event, &["contexts"])), &["flags"])).iter().take(MOST_FLAGS).map(object) {
         let Some(name) = text_under(flag, "flag") else { continue };
         let value = match under(flag, &["result"]) {
-            Value::String(text) => Value::String(scrubber.text(text, LONGEST_TAG)),
+            Value::String(text) => Json::String(scrubber.text(text, LONGEST_TAG)),
             heavy @ (Value::Object(_) | Value::Array(_)) => {
-                let json = heavy.to_string();
-                if json.len() > HEAVIEST_FLAG {
-                    Value::String("[too long]".into())
+                let json = heavy.to_json();
+                if json.to_string().len() > HEAVIEST_FLAG {
+                    Json::String("[too long]".into())
                 } else {
-                    scrubbed_json(heavy, scrubber)
+                    scrubbed_json(&json, scrubber)
                 }
             }
-            light => light.clone(),
+            light => light.to_json(),
         };
         kept.insert(scrub::clean(&name, LONGEST_TAG), value);
     }
@@ -114,32 +110,32 @@ pub fn flags(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Map<String,
 }
 
 /// A small JSON value with its texts scrubbed.
-fn scrubbed_json(value: &Value, scrubber: &mut Scrubber) -> Value {
+fn scrubbed_json(value: &Json, scrubber: &mut Scrubber) -> Json {
     match value {
-        Value::String(text) => Value::String(scrubber.text(text, LONGEST_TAG)),
-        Value::Array(items) => items.iter().map(|item| scrubbed_json(item, scrubber)).collect(),
-        Value::Object(fields) => fields
+        Json::String(text) => Json::String(scrubber.text(text, LONGEST_TAG)),
+        Json::Array(items) => items.iter().map(|item| scrubbed_json(item, scrubber)).collect(),
+        Json::Object(fields) => fields
             .iter()
             .map(|(name, value)| {
                 let value = match value {
-                    Value::String(text) => Value::String(scrubber.named(name, text, LONGEST_TAG)),
+                    Json::String(text) => Json::String(scrubber.named(name, text, LONGEST_TAG)),
                     other => scrubbed_json(other, scrubber),
                 };
                 (scrubber.text(name, LONGEST_TAG), value)
             })
             .collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        Json::Null | Json::Bool(_) | Json::Number(_) => value.clone(),
     }
 }
 
 /// The last breadcrumbs, oldest first.
-pub fn breadcrumbs(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Vec<Breadcrumb> {
+pub fn breadcrumbs(event: &Fields, scrubber: &mut Scrubber) -> Vec<Breadcrumb> {
     let crumbs = list(under(event, &["breadcrumbs", "sentry.interfaces.Breadcrumbs"]));
     let last = &crumbs[crumbs.len().saturating_sub(MOST_BREADCRUMBS)..];
     last.iter().filter_map(Value::as_object).map(|crumb| breadcrumb(crumb, scrubber)).collect()
 }
 
-fn breadcrumb(crumb: &Map<String, Value>, scrubber: &mut Scrubber) -> Breadcrumb {
+fn breadcrumb(crumb: &Fields, scrubber: &mut Scrubber) -> Breadcrumb {
     let data = object(under(crumb, &["data"]));
     let mut words: Vec<String> = text_under(crumb, "message").map(|it| it.into_owned()).into_iter().collect();
     for name in BREADCRUMB_DATA {
@@ -159,7 +155,7 @@ fn breadcrumb(crumb: &Map<String, Value>, scrubber: &mut Scrubber) -> Breadcrumb
 }
 
 /// The request in one line. Its body, cookies, headers, query and environment are never taken; that they were there is noted.
-pub fn request(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Option<String> {
+pub fn request(event: &Fields, scrubber: &mut Scrubber) -> Option<String> {
     let request = object(under(event, &["request", "sentry.interfaces.Http"]));
     for (field, rule) in [
         ("cookies", "cookies"),
@@ -188,9 +184,9 @@ pub fn request(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Option<St
 }
 
 /// A hash of the person concerned, by id, e-mail address, name or network address, whichever is there first. The rest is dropped.
-pub fn user_hash(event: &Map<String, Value>, service: &str, scrubber: &mut Scrubber) -> Option<String> {
+pub fn user_hash(event: &Fields, service: &str, scrubber: &mut Scrubber) -> Option<String> {
     let user = object(under(event, &["user", "sentry.interfaces.User"]));
-    if user.values().any(|value| !value.is_null()) {
+    if user.iter().any(|(_, value)| !value.is_null()) {
         scrubber.note("person");
     }
     let id = ["id", "email", "username", "ip_address"].iter().find_map(|name| text_under(user, name))?;
@@ -199,17 +195,16 @@ pub fn user_hash(event: &Map<String, Value>, service: &str, scrubber: &mut Scrub
 
 /// A count that must not be negative.
 pub fn count(text: &str) -> Option<i64> {
-    whole(&Value::String(text.to_owned()))
-        .or_else(|| whole(&serde_json::json!(text.parse::<f64>().ok()?)))
-        .filter(|it| *it >= 0)
+    let number = || serde_json::Number::from_f64(text.parse().ok()?).map(Value::Number);
+    whole(&Value::String(text.into())).or_else(|| whole(&number()?)).filter(|it| *it >= 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::intake::json::json;
 
-    fn with<T>(event: Value, read: impl Fn(&Map<String, Value>, &mut Scrubber) -> T) -> T {
+    fn with<T>(event: Value, read: impl Fn(&Fields, &mut Scrubber) -> T) -> T {
         read(object(&event), &mut Scrubber::new())
     }
 
@@ -251,7 +246,7 @@ mod tests {
     fn flags_are_read_with_the_last_value_of_each() {
         let event = json!({"contexts": {"flags": {"values": [{"flag": "a", "result": false}, {"flag": "b", "result": "x@y.example"}, {"flag": "a", "result": true}, {"flag": null}]}}});
         let flags = with(event, flags);
-        assert_eq!(Value::Object(flags), json!({"a": true, "b": "[email]"}));
+        assert_eq!(Json::Object(flags), serde_json::json!({"a": true, "b": "[email]"}));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! read in the neighbouring files.
 
 use crate::intake::json::{self, JsonError};
-use serde_json::{Map, Value};
+use crate::intake::json::{Fields, Value};
 
 /// Items beyond this many in one envelope are counted and not read.
 pub const MOST_ITEMS: usize = 100;
@@ -15,7 +15,7 @@ const MOST_COUNTED: usize = 1_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope<'a> {
     /// The envelope's own header.
-    pub header: Map<String, Value>,
+    pub header: Fields<'a>,
     /// The items that are read, in order.
     pub items: Vec<Item<'a>>,
     /// Items past the limit, which are not read.
@@ -28,7 +28,7 @@ pub struct Item<'a> {
     /// Its `type`.
     pub kind: String,
     /// Its header.
-    pub header: Map<String, Value>,
+    pub header: Fields<'a>,
     /// Its bytes.
     pub payload: &'a [u8],
 }
@@ -150,7 +150,7 @@ fn line(body: &[u8], at: usize) -> (&[u8], usize) {
     }
 }
 
-fn header_line(line: &[u8]) -> Result<Map<String, Value>, JsonError> {
+fn header_line(line: &[u8]) -> Result<Fields<'_>, JsonError> {
     if line.len() > LONGEST_HEADER {
         return Err(JsonError::Malformed(format!("a header line of more than {LONGEST_HEADER} bytes")));
     }

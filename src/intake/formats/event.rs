@@ -9,9 +9,10 @@ use crate::domain::record::LONGEST_NAME;
 use crate::domain::service::{DEFAULT_CELL, DEFAULT_ENVIRONMENT};
 use crate::domain::{Time, signature};
 use crate::intake::detail::{Detail, Level, Thrown};
+use crate::intake::json::{Fields, Value};
 use crate::intake::scrub::{self, Scrubber};
 use crate::intake::{Door, Report, Standing};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 /// The longest message that is kept, characters.
 const LONGEST_MESSAGE: usize = 4_000;
@@ -38,26 +39,47 @@ pub struct Cover<'a> {
 }
 
 /// The event's own id.
-pub fn own_id(event: &Map<String, Value>) -> Option<String> {
+pub fn own_id(event: &Fields) -> Option<String> {
     id(under(event, &["event_id"]))
 }
 
 /// Whether the client (named in an event or in an envelope's header) keeps reports for long after writing `sent_at`: native ones write it at the crash and send at the next start.
-pub fn is_kept_by_client(event: &Map<String, Value>) -> bool {
+pub fn is_kept_by_client(event: &Fields) -> bool {
     text_under(object(under(event, &["sdk"])), "name").is_some_and(|name| name.starts_with("sentry.native"))
 }
 
-/// Reads one event. Never fails: what is missing or odd is left out.
-pub fn report(event: &Map<String, Value>, cover: Cover) -> Report {
+/// What stands under these names of an event is for people to read and never counts.
+pub const UNCOUNTED: [&str; 9] = [
+    "breadcrumbs",
+    "sentry.interfaces.Breadcrumbs",
+    "extra",
+    "modules",
+    "request",
+    "sentry.interfaces.Http",
+    "spans",
+    "user",
+    "sentry.interfaces.User",
+];
+
+/// Reads what counts of one event. Never fails: what is missing or odd is left out.
+pub fn counted(event: &Fields, cover: &Cover) -> Report {
+    read(event, cover, false)
+}
+
+/// Reads all of one event that is kept. Never fails either.
+pub fn whole(event: &Fields, cover: &Cover) -> Report {
+    read(event, cover, true)
+}
+
+fn read(event: &Fields, cover: &Cover, whole: bool) -> Report {
     let mut scrubber = Scrubber::new();
     let door = cover.door;
     let level = context::level(under(event, &["level"]));
     let message = message(event, &mut scrubber);
-    let chain = stack::thrown(event, &mut scrubber);
+    let chain = if whole { stack::thrown(event, &mut scrubber) } else { stack::raised(event, &mut scrubber) };
     let exception = raised(event, &chain, &message, level, &mut scrubber);
     let (signature, signature_given) = signature_of(event, &exception, &mut scrubber);
-    let unhandled =
-        chain.iter().any(|thrown| thrown.handled == Some(false)) || level == Level::Fatal || cover.with_dump;
+    let unhandled = stack::is_unhandled(event) || level == Level::Fatal || cover.with_dump;
     let standing = match (unhandled, chain.is_empty()) {
         (true, _) => Standing::Crash,
         (false, false) => Standing::Handled,
@@ -73,7 +95,7 @@ pub fn report(event: &Map<String, Value>, cover: Cover) -> Report {
         text_under(event, field).map(|it| scrub::clean(&it, LONGEST_NAME / 4)).filter(|it| !it.is_empty())
     };
     let mut crash = Crash {
-        id: cover.id,
+        id: cover.id.clone(),
         service: door.service.to_owned(),
         environment: name("environment").unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned()),
         release: name("release"),
@@ -91,7 +113,7 @@ pub fn report(event: &Map<String, Value>, cover: Cover) -> Report {
         extra,
     };
     // Of a report that is only counted nobody will read more.
-    let detail = (door.reads_on)(&crash).then(|| detail(event, level, message, chain, &exception, door, &mut scrubber));
+    let detail = whole.then(|| detail(event, level, message, chain, &exception, door, &mut scrubber));
     if let Some(detail) = &detail {
         if !detail.removed.is_empty() {
             crash.extra.insert("scrubbed".into(), json!(detail.removed.values().sum::<u32>()));
@@ -103,7 +125,7 @@ pub fn report(event: &Map<String, Value>, cover: Cover) -> Report {
 
 /// What was raised: the last exception of the chain. Where there is none, the message stands in, as after `panic("text")` in Go.
 fn raised(
-    event: &Map<String, Value>,
+    event: &Fields,
     chain: &[Thrown],
     message: &Option<String>,
     level: Level,
@@ -130,7 +152,7 @@ fn raised(
 }
 
 /// What groups the event, and whether the sender said so.
-fn signature_of(event: &Map<String, Value>, exception: &Exception, scrubber: &mut Scrubber) -> (String, bool) {
+fn signature_of(event: &Fields, exception: &Exception, scrubber: &mut Scrubber) -> (String, bool) {
     let computed = || {
         // The template of a message groups better than one filled in.
         let template = logentry(event).and_then(|entry| text_under(entry, "message"));
@@ -155,7 +177,7 @@ fn signature_of(event: &Map<String, Value>, exception: &Exception, scrubber: &mu
     (signature::cut(&parts.iter().map(part).collect::<Vec<_>>().join(" | ")), true)
 }
 
-fn logentry(event: &Map<String, Value>) -> Option<&Map<String, Value>> {
+fn logentry<'a>(event: &'a Fields<'a>) -> Option<&'a Fields<'a>> {
     match under(event, &["logentry", "sentry.interfaces.Message", "message"]) {
         Value::Object(entry) => Some(entry),
         _ => None,
@@ -163,21 +185,21 @@ fn logentry(event: &Map<String, Value>) -> Option<&Map<String, Value>> {
 }
 
 /// The message as it reads, scrubbed.
-fn message(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Option<String> {
+fn message(event: &Fields, scrubber: &mut Scrubber) -> Option<String> {
     let entry = logentry(event).and_then(|entry| text(under(entry, &["formatted", "message"])));
     let shown = entry.or_else(|| text(under(event, &["logentry", "message"])));
     shown.map(|shown| scrubber.text(&shown, LONGEST_MESSAGE))
 }
 
 /// Seconds from the start of the process to the crash, both by the sender's clock.
-fn uptime(event: &Map<String, Value>, claimed: Time) -> Option<f64> {
+fn uptime(event: &Fields, claimed: Time) -> Option<f64> {
     let started = arrival::read(under(context::context(event, "app"), &["app_start_time"]))?;
     let seconds = claimed.signed_duration_since(started).num_milliseconds() as f64 / 1000.0;
     (0.0..=LONGEST_UPTIME).contains(&seconds).then_some(seconds)
 }
 
 fn detail(
-    event: &Map<String, Value>,
+    event: &Fields,
     level: Level,
     message: Option<String>,
     exceptions: Vec<Thrown>,
@@ -189,8 +211,7 @@ fn detail(
         scrubber.note("extra data");
     }
     let sdk = object(under(event, &["sdk"]));
-    let mut line =
-        |fields: &Map<String, Value>, name: &str| text_under(fields, name).map(|it| scrubber.text(&it, LONGEST_LINE));
+    let mut line = |fields: &Fields, name: &str| text_under(fields, name).map(|it| scrubber.text(&it, LONGEST_LINE));
     let transaction = line(event, "transaction");
     let culprit = line(event, "culprit").or_else(|| place(exception)).or_else(|| transaction.clone());
     let (platform, logger, dist) = (line(event, "platform"), line(event, "logger"), line(event, "dist"));

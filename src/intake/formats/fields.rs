@@ -1,15 +1,15 @@
 //! Tolerant reading of fields that come in several shapes. Which fields there are is known by the formats.
 
-use serde_json::{Map, Value};
+use crate::intake::json::{Fields, Value};
 use std::borrow::Cow;
 
 /// What stands under the first of these names that is there and not null.
-pub fn under<'a>(fields: &'a Map<String, Value>, names: &[&str]) -> &'a Value {
+pub fn under<'a>(fields: &'a Fields<'a>, names: &[&str]) -> &'a Value<'a> {
     names.iter().filter_map(|name| fields.get(*name)).find(|value| !value.is_null()).unwrap_or(&Value::Null)
 }
 
 /// A scalar as text; nothing for null, an empty text, a list or an object.
-pub fn text(value: &Value) -> Option<Cow<'_, str>> {
+pub fn text<'a>(value: &'a Value<'a>) -> Option<Cow<'a, str>> {
     match value {
         Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(Cow::Borrowed),
         Value::Number(number) => Some(Cow::Owned(number.to_string())),
@@ -19,7 +19,7 @@ pub fn text(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 /// A scalar as text, or a list or an object as its JSON.
-pub fn text_or_json(value: &Value) -> Option<Cow<'_, str>> {
+pub fn text_or_json<'a>(value: &'a Value<'a>) -> Option<Cow<'a, str>> {
     match value {
         Value::Array(_) | Value::Object(_) => Some(Cow::Owned(value.to_string())),
         Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => text(value),
@@ -27,7 +27,7 @@ pub fn text_or_json(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 /// The text under a name.
-pub fn text_under<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<Cow<'a, str>> {
+pub fn text_under<'a>(fields: &'a Fields<'a>, name: &str) -> Option<Cow<'a, str>> {
     text(under(fields, &[name]))
 }
 
@@ -52,7 +52,7 @@ pub fn truth(value: &Value) -> Option<bool> {
 }
 
 /// A list in any of its shapes: `{"values": […]}`, a bare list, a single object, or nothing.
-pub fn list(value: &Value) -> &[Value] {
+pub fn list<'a>(value: &'a Value<'a>) -> &'a [Value<'a>] {
     match value {
         Value::Array(values) => values,
         Value::Object(fields) => match fields.get("values") {
@@ -84,8 +84,8 @@ pub fn pairs(value: &Value) -> Vec<(String, String)> {
 }
 
 /// The fields of an object; none where it is something else.
-pub fn object(value: &Value) -> &Map<String, Value> {
-    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+pub fn object<'a>(value: &'a Value<'a>) -> &'a Fields<'a> {
+    static NONE: std::sync::LazyLock<Fields<'static>> = std::sync::LazyLock::new(Fields::default);
     value.as_object().unwrap_or(&NONE)
 }
 
@@ -99,7 +99,7 @@ pub fn id(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::intake::json::json;
 
     #[test]
     fn a_list_is_found_in_each_of_its_shapes() {

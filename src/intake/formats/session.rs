@@ -8,8 +8,9 @@ use crate::domain::exposure::Exposure;
 use crate::domain::record::LONGEST_NAME;
 use crate::domain::service::{DEFAULT_CELL, DEFAULT_ENVIRONMENT};
 use crate::domain::{Time, time};
+use crate::intake::json::{Fields, Value};
 use crate::intake::{Door, Tally, scrub};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -29,7 +30,7 @@ const COUNTS: [(&str, Option<&str>); 6] = [
 ];
 
 /// Reads one session's update. Only the first of a session counts: later ones repeat it.
-pub fn update(session: &Map<String, Value>, arrival: &Arrival, door: &Door, windows: &mut Windows, tally: &mut Tally) {
+pub fn update(session: &Fields, arrival: &Arrival, door: &Door, windows: &mut Windows, tally: &mut Tally) {
     if truth(under(session, &["init"])) != Some(true) {
         return;
     }
@@ -37,15 +38,15 @@ pub fn update(session: &Map<String, Value>, arrival: &Arrival, door: &Door, wind
     let status = text_under(session, "status").unwrap_or_default();
     let known = COUNTS.iter().find(|(word, _)| *word == status).map_or("ok", |(word, _)| word);
     let status = if matches!(known, "ok" | "exited") && errors > 0 { "errored" } else { known };
-    let bucket = Map::from_iter([
-        ("started".to_owned(), under(session, &["started", "timestamp"]).clone()),
-        (status.to_owned(), json!(1)),
+    let bucket = Fields::new(vec![
+        ("started".into(), under(session, &["started", "timestamp"]).clone()),
+        (status.into(), Value::Number(1.into())),
     ]);
     windows.add(object(under(session, &["attrs"])), &bucket, arrival, door, tally);
 }
 
 /// Reads counts that the client gathered itself.
-pub fn aggregate(item: &Map<String, Value>, arrival: &Arrival, door: &Door, windows: &mut Windows, tally: &mut Tally) {
+pub fn aggregate(item: &Fields, arrival: &Arrival, door: &Door, windows: &mut Windows, tally: &mut Tally) {
     let attributes = object(under(item, &["attrs", "attributes"]));
     let Value::Array(buckets) = under(item, &["aggregates"]) else { return };
     for bucket in buckets.iter().take(MOST_BUCKETS) {
@@ -56,11 +57,11 @@ pub fn aggregate(item: &Map<String, Value>, arrival: &Arrival, door: &Door, wind
     tally.add("session", "too_many_buckets", beyond.unsigned_abs());
 }
 
-fn count(bucket: &Map<String, Value>, word: &str) -> i64 {
+fn count(bucket: &Fields, word: &str) -> i64 {
     whole(under(bucket, &[word])).unwrap_or(0).clamp(0, MOST_SESSIONS)
 }
 
-fn total(bucket: &Map<String, Value>) -> i64 {
+fn total(bucket: &Fields) -> i64 {
     COUNTS.iter().map(|(word, _)| count(bucket, word)).sum()
 }
 
@@ -74,14 +75,7 @@ impl Windows {
         self.0.into_values().collect()
     }
 
-    fn add(
-        &mut self,
-        attributes: &Map<String, Value>,
-        bucket: &Map<String, Value>,
-        arrival: &Arrival,
-        door: &Door,
-        tally: &mut Tally,
-    ) {
+    fn add(&mut self, attributes: &Fields, bucket: &Fields, arrival: &Arrival, door: &Door, tally: &mut Tally) {
         let sessions = total(bucket);
         if sessions == 0 {
             return;
@@ -129,7 +123,7 @@ impl Windows {
         };
         kept.sessions = Some(kept.sessions.unwrap_or(0.0) + window.sessions.unwrap_or(0.0));
         for (name, value) in window.extra {
-            let sum = match (kept.extra.get(&name).and_then(Value::as_i64), value.as_i64()) {
+            let sum = match (kept.extra.get(&name).and_then(serde_json::Value::as_i64), value.as_i64()) {
                 (Some(there), Some(more)) if name.starts_with("sessions_") => json!(there.saturating_add(more)),
                 _ => value,
             };
@@ -142,14 +136,16 @@ impl Windows {
 mod tests {
     use super::*;
     use crate::intake::TagNames;
+    use serde_json::Value as Json;
 
-    fn read(items: &[(&str, Value)]) -> (Vec<Exposure>, Vec<(String, String, u64)>) {
+    fn read(items: &[(&str, Json)]) -> (Vec<Exposure>, Vec<(String, String, u64)>) {
         let received_at = time::parse("2026-11-23T08:00:00Z").expect("valid");
         let names = TagNames::default();
         let door = Door { service: "web", names: &names, received_at, reads_on: &|_| true };
         let arrival = Arrival { received_at, sent_at: Some(received_at), kept: false };
         let (mut windows, mut tally) = (Windows::default(), Tally::default());
         for (kind, item) in items {
+            let item = &Value::from(item.clone());
             match *kind {
                 "session" => update(object(item), &arrival, &door, &mut windows, &mut tally),
                 _ => aggregate(object(item), &arrival, &door, &mut windows, &mut tally),
@@ -159,7 +155,7 @@ mod tests {
         (windows.into_exposures(), outcomes)
     }
 
-    fn session(init: bool, status: &str) -> (&'static str, Value) {
+    fn session(init: bool, status: &str) -> (&'static str, Json) {
         let attributes = json!({"release": "web@1.0.0", "environment": "production"});
         (
             "session",
@@ -179,7 +175,7 @@ mod tests {
             ("web@1.2.3+77", "staging", "default")
         );
         assert_eq!(time::text(window.at), "2026-11-23T07:48:00Z");
-        assert_eq!(Value::Object(window.extra.clone()), json!({"sessions_errored": 4, "sessions_crashed": 1}));
+        assert_eq!(Json::Object(window.extra.clone()), json!({"sessions_errored": 4, "sessions_crashed": 1}));
     }
 
     #[test]
@@ -218,7 +214,7 @@ mod tests {
 
     #[test]
     fn buckets_past_the_limit_are_counted_as_lost() {
-        let buckets: Vec<Value> =
+        let buckets: Vec<Json> =
             (0..MOST_BUCKETS + 3).map(|_| json!({"started": "2026-11-23T07:48:00Z", "exited": 2})).collect();
         let (windows, outcomes) = read(&[("sessions", json!({"attrs": {"release": "a"}, "aggregates": buckets}))]);
         assert_eq!(windows[0].sessions, Some(200.0));

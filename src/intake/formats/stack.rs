@@ -2,9 +2,10 @@
 
 use super::fields::{list, object, text, text_or_json, text_under, truth, under, whole};
 use crate::domain::crash::Frame;
+use crate::domain::signature;
 use crate::intake::detail::Thrown;
+use crate::intake::json::{Fields, Value};
 use crate::intake::scrub::Scrubber;
-use serde_json::{Map, Value};
 
 /// Exceptions kept of a chain: the last ones, since the one that was raised comes last.
 const MOST_EXCEPTIONS: usize = 10;
@@ -21,9 +22,8 @@ pub const LONGEST_VALUE: usize = 4_000;
 const LONGEST_NAME: usize = 300;
 
 /// The chain of exceptions, causes first. One without its own stack that was raised gets the crashed thread's.
-pub fn thrown(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Vec<Thrown> {
-    let values = list(under(event, &["exception", "sentry.interfaces.Exception"]));
-    let values = &values[values.len().saturating_sub(MOST_EXCEPTIONS)..];
+pub fn thrown(event: &Fields, scrubber: &mut Scrubber) -> Vec<Thrown> {
+    let values = chain(event);
     let images = images(event);
     let last = values.len().saturating_sub(1);
     let mut chain = Vec::with_capacity(values.len());
@@ -34,43 +34,84 @@ pub fn thrown(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Vec<Thrown
         let own = stack_of(fields, most, &images, scrubber);
         let frames =
             if own.is_empty() && raised { spare_stack(event, fields.get("thread_id"), &images, scrubber) } else { own };
-        let mechanism = object(under(fields, &["mechanism"]));
-        let exception = Thrown {
-            kind: text_under(fields, "type").map(|kind| scrubber.text(&kind, LONGEST_NAME)),
-            value: text_or_json(under(fields, &["value"])).map(|value| scrubber.text(&value, LONGEST_VALUE)),
-            module: text_under(fields, "module").map(|module| scrubber.text(&module, LONGEST_NAME)),
-            mechanism: text_under(mechanism, "type").map(|kind| scrubber.text(&kind, 60)),
-            handled: truth(under(mechanism, &["handled"])),
-            frames,
-        };
-        chain.push(exception);
+        chain.push(exception(fields, frames, scrubber));
     }
     chain
 }
 
+/// Of the chain of exceptions only the last, with as many of its innermost frames as its signature is made of.
+pub fn raised(event: &Fields, scrubber: &mut Scrubber) -> Vec<Thrown> {
+    let values = chain(event);
+    let Some(fields) = values.iter().rev().find_map(Value::as_object) else { return Vec::new() };
+    let is_last = values.last().is_some_and(|last| last.as_object().is_some());
+    let images = images(event);
+    let stack = object(under(fields, &["stacktrace", "raw_stacktrace"]));
+    let most = if is_last { MOST_FRAMES } else { MOST_CAUSE_FRAMES };
+    let own = innermost(stack, most, &images, scrubber);
+    let frames =
+        if own.is_empty() && is_last { spare_stack(event, fields.get("thread_id"), &images, scrubber) } else { own };
+    vec![exception(fields, frames, scrubber)]
+}
+
+/// Whether the program did not deal with one of the exceptions.
+pub fn is_unhandled(event: &Fields) -> bool {
+    let handled = |value: &Value| truth(under(object(under(object(value), &["mechanism"])), &["handled"]));
+    chain(event).iter().any(|value| handled(value) == Some(false))
+}
+
+/// The exceptions that are read, causes first.
+fn chain<'a>(event: &'a Fields<'a>) -> &'a [Value<'a>] {
+    let values = list(under(event, &["exception", "sentry.interfaces.Exception"]));
+    &values[values.len().saturating_sub(MOST_EXCEPTIONS)..]
+}
+
+fn exception(fields: &Fields, frames: Vec<Frame>, scrubber: &mut Scrubber) -> Thrown {
+    let mechanism = object(under(fields, &["mechanism"]));
+    Thrown {
+        kind: text_under(fields, "type").map(|kind| scrubber.text(&kind, LONGEST_NAME)),
+        value: text_or_json(under(fields, &["value"])).map(|value| scrubber.text(&value, LONGEST_VALUE)),
+        module: text_under(fields, "module").map(|module| scrubber.text(&module, LONGEST_NAME)),
+        mechanism: text_under(mechanism, "type").map(|kind| scrubber.text(&kind, 60)),
+        handled: truth(under(mechanism, &["handled"])),
+        frames,
+    }
+}
+
+/// The innermost frames of a stack, outermost of them first: enough for its signature, or all of them where that many of the
+/// program's own are not found soon.
+fn innermost(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
+    let Some(Value::Array(frames)) = stack.get("frames") else { return Vec::new() };
+    let (mut found, mut own) = (Vec::new(), 0);
+    for frame in frames.iter().rev().take(most - OUTER_FRAMES).filter_map(Value::as_object) {
+        let frame = read_frame(frame, images, scrubber);
+        own += usize::from(signature::counts(&frame));
+        found.push(frame);
+        if own == signature::FRAMES {
+            found.reverse();
+            return found;
+        }
+    }
+    frames_of(stack, most, images, scrubber)
+}
+
 /// The stack to show where no exception has one: the crashed thread's, or the event's own in old reports.
-pub fn bare(event: &Map<String, Value>, scrubber: &mut Scrubber) -> Vec<Frame> {
+pub fn bare(event: &Fields, scrubber: &mut Scrubber) -> Vec<Frame> {
     spare_stack(event, None, &images(event), scrubber)
 }
 
 /// How many threads a report names.
-pub fn threads(event: &Map<String, Value>) -> usize {
+pub fn threads(event: &Fields) -> usize {
     list(under(event, &["threads"])).len()
 }
 
 /// The stack of the thread that crashed; else of the one that the exception names, of the current one, of the only one;
 /// else the event's own stack.
-fn spare_stack(
-    event: &Map<String, Value>,
-    thread_id: Option<&Value>,
-    images: &[Image],
-    scrubber: &mut Scrubber,
-) -> Vec<Frame> {
+fn spare_stack(event: &Fields, thread_id: Option<&Value>, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
     let threads = list(under(event, &["threads"]));
-    let marked = |mark: &str| threads.iter().find(|thread| truth(&thread[mark]) == Some(true));
+    let marked = |mark: &str| threads.iter().find(|thread| truth(under(object(thread), &[mark])) == Some(true));
     let named = || {
         let wanted = text(thread_id?)?;
-        threads.iter().find(|thread| text(&thread["id"]).is_some_and(|id| id == wanted))
+        threads.iter().find(|thread| text(under(object(thread), &["id"])).is_some_and(|id| id == wanted))
     };
     let only = || if threads.len() == 1 { threads.first() } else { None };
     let thread = marked("crashed").or_else(named).or_else(|| marked("current")).or_else(only);
@@ -83,11 +124,11 @@ fn spare_stack(
     })
 }
 
-fn stack_of(fields: &Map<String, Value>, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
+fn stack_of(fields: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
     frames_of(object(under(fields, &["stacktrace", "raw_stacktrace"])), most, images, scrubber)
 }
 
-fn frames_of(stack: &Map<String, Value>, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
+fn frames_of(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
     let Some(Value::Array(frames)) = stack.get("frames") else { return Vec::new() };
     let beyond = frames.len().saturating_sub(most);
     let kept = frames
@@ -97,7 +138,7 @@ fn frames_of(stack: &Map<String, Value>, most: usize, images: &[Image], scrubber
     kept.filter_map(|(_, frame)| Some(read_frame(frame.as_object()?, images, scrubber))).collect()
 }
 
-fn read_frame(fields: &Map<String, Value>, images: &[Image], scrubber: &mut Scrubber) -> Frame {
+fn read_frame(fields: &Fields, images: &[Image], scrubber: &mut Scrubber) -> Frame {
     if fields.get("vars").is_some_and(|vars| !vars.is_null()) {
         scrubber.note("local variables");
     }
@@ -123,7 +164,7 @@ struct Image {
     size: u64,
 }
 
-fn images(event: &Map<String, Value>) -> Vec<Image> {
+fn images(event: &Fields) -> Vec<Image> {
     let Some(Value::Array(images)) = object(under(event, &["debug_meta"])).get("images") else { return Vec::new() };
     let image = |image: &Value| {
         let fields = image.as_object()?;
@@ -139,7 +180,7 @@ fn images(event: &Map<String, Value>) -> Vec<Image> {
     images.iter().take(2_000).filter_map(image).collect()
 }
 
-fn offset<'a>(fields: &Map<String, Value>, images: &'a [Image]) -> Option<(&'a str, u64)> {
+fn offset<'a>(fields: &Fields, images: &'a [Image]) -> Option<(&'a str, u64)> {
     let address = number(under(fields, &["instruction_addr"]))?;
     let holds = |image: &&Image| address >= image.start && address - image.start < image.size;
     let image = images.iter().find(holds)?;
@@ -166,9 +207,9 @@ fn base_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::intake::json::json;
 
-    fn chain(event: Value) -> Vec<Thrown> {
+    fn read(event: Value) -> Vec<Thrown> {
         thrown(object(&event), &mut Scrubber::new())
     }
 
@@ -181,16 +222,57 @@ mod tests {
         let stack = |name: &str| json!({"frames": [{"function": "main"}, {"function": name}]});
         let threads = json!({"values": [{"id": 1, "current": true, "stacktrace": stack("idle")}, {"id": 2, "crashed": true, "stacktrace": stack("decode")}]});
         let event = json!({"exception": {"values": [{"type": "SIGSEGV", "stacktrace": null}]}, "threads": threads});
-        assert_eq!(functions(&chain(event)[0].frames), ["main", "decode"]);
+        assert_eq!(functions(&read(event)[0].frames), ["main", "decode"]);
         let named = json!({"exception": [{"type": "E", "thread_id": "7"}], "threads": [{"id": 6, "stacktrace": stack("a")}, {"id": 7, "stacktrace": stack("b")}]});
-        assert_eq!(functions(&chain(named)[0].frames), ["main", "b"]);
+        assert_eq!(functions(&read(named)[0].frames), ["main", "b"]);
+    }
+
+    #[test]
+    fn the_innermost_frames_give_the_signature_of_the_whole_stack() {
+        let frame =
+            |function: &str, in_app: serde_json::Value| serde_json::json!({"function": function, "in_app": in_app});
+        let own =
+            |count: usize| (0..count).map(|n| frame(&format!("f{n}"), serde_json::json!(null))).collect::<Vec<_>>();
+        let foreign = |count: usize| (0..count).map(|n| frame(&format!("x{n}"), false.into())).collect::<Vec<_>>();
+        let nameless = vec![serde_json::json!({"lineno": 1}); 5];
+        let stacks = [
+            own(1),
+            own(200),
+            foreign(7),
+            [own(2), foreign(200)].concat(),
+            [own(30), foreign(60)].concat(),
+            [own(9), nameless.clone(), own(2), foreign(1)].concat(),
+            nameless,
+            vec![],
+        ];
+        for frames in stacks {
+            for chain in [
+                serde_json::json!([{"type": "Cause", "stacktrace": {"frames": own(4)}}, {"type": "E", "value": "v", "stacktrace": {"frames": frames}}]),
+                serde_json::json!([{"type": "E", "stacktrace": {"frames": frames}}, null]),
+            ] {
+                let event = Value::from(
+                    serde_json::json!({"exception": chain, "threads": [{"crashed": true, "stacktrace": {"frames": own(5)}}]}),
+                );
+                let of = |chain: Vec<Thrown>| {
+                    let last = chain.last().expect("one");
+                    signature::of(&crate::domain::crash::Exception {
+                        kind: last.kind.clone(),
+                        value: last.value.clone(),
+                        frames: last.frames.clone(),
+                    })
+                };
+                let event = object(&event);
+                let (whole, thin) = (thrown(event, &mut Scrubber::new()), raised(event, &mut Scrubber::new()));
+                assert_eq!(of(thin), of(whole));
+            }
+        }
     }
 
     #[test]
     fn both_ends_of_an_endless_stack_are_kept() {
         let frames: Vec<Value> = (0..30_000).map(|n| json!({"function": format!("f{n}")})).collect();
         let kept =
-            chain(json!({"exception": [{"type": "StackOverflow", "stacktrace": {"frames": frames}}]})).remove(0).frames;
+            read(json!({"exception": [{"type": "StackOverflow", "stacktrace": {"frames": frames}}]})).remove(0).frames;
         assert_eq!(kept.len(), MOST_FRAMES);
         assert_eq!((functions(&kept)[0], functions(&kept)[MOST_FRAMES - 1]), ("f0", "f29999"));
     }
@@ -201,7 +283,7 @@ mod tests {
             "exception": {"values": [{"type": "SIGSEGV", "stacktrace": {"frames": [{"instruction_addr": "0x7f0000001a2b", "package": "/opt/app/libwire.so"}, {"function": null, "instruction_addr": "0x10"}]}}]},
             "debug_meta": {"images": [{"type": "elf", "code_file": "/opt/app/libwire.so", "image_addr": "0x7f0000000000", "image_size": 65536}]},
         });
-        let frames = chain(event).remove(0).frames;
+        let frames = read(event).remove(0).frames;
         assert_eq!(frames[0].module.as_deref(), Some("libwire.so+0x1a2b"));
         assert_eq!(frames[1], Frame::default());
     }

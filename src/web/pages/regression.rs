@@ -119,7 +119,7 @@ fn whole(read: &mut Read<'_>, id: &str) -> Result<Whole, flows::Error> {
     let reports = read.crashes_between(&it.service, &it.environment, it.onset.earliest, end)?;
     let ours = |crash: &&CrashMark| it.carries(crash.release.as_deref(), &crash.signature);
     let first_report = reports.iter().filter(ours).min_by_key(|crash| crash.received_at).cloned();
-    let example = reports.iter().rfind(ours).cloned();
+    let example = reports.iter().filter(ours).rfind(|crash| crash.is_whole).cloned();
     let first_exposure = match told.suspects.first().filter(|it| told.blamed.is_some() && it.kind == "push") {
         Some(push) => read.steps(&push.name)?.first().map(|step| step.at),
         None => None,

@@ -4,10 +4,11 @@ use crate::{
     domain::{
         Time,
         crash::{Frame as StackFrame, ReportKind},
+        time,
     },
     flows::Error,
     intake::detail::Detail,
-    store::telemetry::{CrashMark, SignatureRow, StoredReport},
+    store::telemetry::{CrashMark, SignatureHour, SignatureRow, StoredReport},
     web::{
         App, Frame, SignedIn, WebError, blocking,
         href::part,
@@ -26,10 +27,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Signatures on one page.
 const PAGE: i64 = 50;
-/// Reports that are counted by release and day; older ones are in the totals only.
-const COUNTED: i64 = 20_000;
+/// How far before the last report of a signature its days are looked for.
+const MOST_DAYS: i64 = 60;
 /// Reports listed.
-const LISTED: usize = 20;
+const LISTED: i64 = 20;
 /// Days in the table of counts.
 const DAYS: usize = 14;
 /// Crash reports of a stretch of time on one page.
@@ -98,7 +99,6 @@ struct Page {
     carried_by: Vec<(String, String, String)>,
     releases: Vec<String>,
     days: Vec<Day>,
-    is_cut: bool,
     reports: Vec<(String, CrashMark)>,
     example: Option<Opened>,
 }
@@ -107,7 +107,7 @@ struct Page {
 struct Day {
     day: NaiveDate,
     counts: Vec<String>,
-    all: usize,
+    all: i64,
     clients: i64,
 }
 
@@ -133,10 +133,13 @@ struct Stack {
 /// One signature.
 pub async fn show(app: Data<App>, signed: SignedIn, names: Path<(String, String)>) -> Result<HttpResponse, WebError> {
     let (service, signature) = names.into_inner();
-    let (row, reports, told, example) = blocking(&app, move |app| {
+    let (row, reports, hours, told, example) = blocking(&app, move |app| {
         app.store.read::<_, Error>(|read| {
             let row = read.signature(&service, &signature)?.ok_or_else(|| Error::no("signature", &signature))?;
-            let reports = read.reports_of(&service, &signature, COUNTED)?;
+            let reports = read.reports_of(&service, &signature, LISTED)?;
+            // Days with reports, however long ago the last of them was.
+            let since = row.last_at - time::minutes(MOST_DAYS * 24 * 60);
+            let hours = read.signature_hours(&service, &signature, since)?;
             let mut told = Vec::new();
             for environment in read.environments(&service)? {
                 for stored in read.regressions_of(&service, &environment)? {
@@ -146,7 +149,7 @@ pub async fn show(app: Data<App>, signed: SignedIn, names: Path<(String, String)
                 }
             }
             let example = read.crash(&service, &row.last_id)?;
-            Ok((row, reports, told, example))
+            Ok((row, reports, hours, told, example))
         })
     })
     .await?;
@@ -154,11 +157,10 @@ pub async fn show(app: Data<App>, signed: SignedIn, names: Path<(String, String)
     let carried_by =
         told.iter().map(|told| (told.href(), told.regression.id.clone(), told.sentence(&|at| frame.when(at))));
     let here = path(&row.service, &row.signature);
-    let (releases, days) = by_day(&reports);
+    let (releases, days) = by_day(&hours);
     render(&Page {
         carried_by: carried_by.collect(),
-        is_cut: i64::try_from(reports.len()).is_ok_and(|count| count >= COUNTED),
-        reports: reports.into_iter().take(LISTED).map(|it| (format!("{here}/{}", part(&it.id)), it)).collect(),
+        reports: reports.into_iter().map(|it| (format!("{here}/{}", part(&it.id)), it)).collect(),
         example: example.map(|report| opened(report, &frame)),
         releases,
         days,
@@ -169,24 +171,26 @@ pub async fn show(app: Data<App>, signed: SignedIn, names: Path<(String, String)
 }
 
 /// Counts by day and release, latest day first; the releases with the most reports, in order.
-fn by_day(reports: &[CrashMark]) -> (Vec<String>, Vec<Day>) {
-    let mut totals: BTreeMap<String, usize> = BTreeMap::new();
-    for it in reports {
-        *totals.entry(it.release.clone().unwrap_or_else(|| "unknown".into())).or_default() += 1;
+fn by_day(hours: &[SignatureHour]) -> (Vec<String>, Vec<Day>) {
+    let name = |it: &SignatureHour| it.release.clone().unwrap_or_else(|| "unknown".into());
+    let mut totals: BTreeMap<String, i64> = BTreeMap::new();
+    for it in hours {
+        *totals.entry(name(it)).or_default() += it.crashes + it.handled;
     }
-    let mut releases: Vec<(String, usize)> = totals.into_iter().collect();
+    let mut releases: Vec<(String, i64)> = totals.into_iter().collect();
     releases.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let releases: Vec<String> = releases.into_iter().take(6).map(|(name, _)| name).collect();
-    let days: BTreeSet<NaiveDate> = reports.iter().map(|it| it.at.date_naive()).collect();
+    let days: BTreeSet<NaiveDate> = hours.iter().map(|it| it.hour.date_naive()).collect();
     let day = |day: NaiveDate| {
-        let ours: Vec<&CrashMark> = reports.iter().filter(|it| it.at.date_naive() == day).collect();
-        let of = |name: &String| ours.iter().filter(|it| it.release.as_deref().unwrap_or("unknown") == name).count();
-        let words = |count: usize| if count == 0 { "–".to_owned() } else { count.to_string() };
+        let ours: Vec<&SignatureHour> = hours.iter().filter(|it| it.hour.date_naive() == day).collect();
+        let count = |it: &&&SignatureHour| it.crashes + it.handled;
+        let of = |release: &String| ours.iter().filter(|it| name(it) == *release).map(|it| count(&it)).sum::<i64>();
+        let words = |count: i64| if count == 0 { "–".to_owned() } else { count.to_string() };
         Day {
             day,
             counts: releases.iter().map(|name| words(of(name))).collect(),
-            all: ours.len(),
-            clients: ours.iter().filter_map(|it| it.clients_dropped).sum(),
+            all: ours.iter().map(|it| count(&it)).sum(),
+            clients: ours.iter().map(|it| it.clients).sum(),
         }
     };
     let days = days.into_iter().rev().take(DAYS).map(day).collect();
