@@ -2,7 +2,9 @@
 
 use crate::{
     clock::Clock,
-    config::{Config, DEFAULT_DATABASE, DEFAULT_EXAMPLES, DEFAULT_LISTEN},
+    config::{
+        Config, DEFAULT_COUNTS_DAYS, DEFAULT_DATABASE, DEFAULT_EXAMPLES, DEFAULT_LISTEN, DEFAULT_REPORTS_DAYS, Kept,
+    },
     console::{Failure, start_log},
     demo,
     domain::{
@@ -13,6 +15,7 @@ use crate::{
         self,
         administer::{self, NewPerson},
         export_history, import_history,
+        prune_telemetry::Retention,
         replay_history::replay_history,
     },
     ledger::Verifier,
@@ -53,6 +56,15 @@ struct Settings {
     /// How many reports of each signature, release and hour are kept whole; all others are counted
     #[arg(long, env = "PUSHBACK_EXAMPLES", default_value_t = DEFAULT_EXAMPLES, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     examples: u32,
+    /// For how many days reports are kept whole
+    #[arg(long, env = "PUSHBACK_KEEP_REPORTS_DAYS", default_value_t = DEFAULT_REPORTS_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    keep_reports_days: u32,
+    /// For how many days counted reports, counts by the minute and exposure are kept
+    #[arg(long, env = "PUSHBACK_KEEP_COUNTS_DAYS", default_value_t = DEFAULT_COUNTS_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    keep_counts_days: u32,
+    /// How many crash reports of one service are taken in a minute; more are refused and counted [default: no limit]
+    #[arg(long, env = "PUSHBACK_QUOTA", value_parser = clap::value_parser!(u32).range(1..))]
+    quota: Option<u32>,
 }
 
 #[derive(Subcommand)]
@@ -216,7 +228,11 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
         listen: settings.listen,
         database: settings.database.clone(),
         base_url: settings.base_url.clone(),
-        most_examples: settings.examples,
+        kept: Kept {
+            examples: settings.examples,
+            retention: Retention { reports_days: settings.keep_reports_days, counts_days: settings.keep_counts_days },
+            quota: settings.quota,
+        },
         demo: false,
     };
     actix_web::rt::System::new().block_on(async move {

@@ -5,7 +5,7 @@
 
 use crate::{
     clock::Clock,
-    config::{Config, DEFAULT_EXAMPLES},
+    config::{Config, Kept},
     console::{Failure, start_log},
     domain::{Record, Time, access::Role, time},
     flows::{
@@ -130,7 +130,7 @@ fn serve(listen: SocketAddr, base_url: Option<String>, folder: &std::path::Path)
     let database = format!("sqlite:{}", folder.join("demo.sqlite3").display());
     let store = Store::open(&database)?;
     load(&store)?;
-    let config = Config { listen, database, base_url, most_examples: DEFAULT_EXAMPLES, demo: true };
+    let config = Config { listen, database, base_url, kept: Kept::default(), demo: true };
     actix_web::rt::System::new().block_on(async move {
         let application = Application::build(&config, store, Clock::starting_at(at(NOW)))?;
         println!("The told story is on {}", application.app.base_url);

@@ -53,9 +53,8 @@ impl Application {
         let address = listener.local_addr()?;
         let (judging, judge) = waiting(|| Judging::start(store.clone(), clock))?;
         let wake = judging.clone();
-        let (telemetry, writer) = waiting(|| {
-            Telemetry::start(store.clone(), clock, config.most_examples, move |records| wake.take(records))
-        })?;
+        let (telemetry, writer) =
+            waiting(|| Telemetry::start(store.clone(), clock, config.kept, move |records| wake.take(records)))?;
         let base_url = config.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let app = Data::from(Arc::new(App::new(store, clock, telemetry, judging.clone(), base_url, config.demo)));
         let shared = app.clone();

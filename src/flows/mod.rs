@@ -16,6 +16,7 @@ pub mod judge_history;
 pub mod list_findings;
 pub mod mind_risk;
 pub mod postmortem_facts;
+pub mod prune_telemetry;
 pub mod record_change;
 pub mod replay_history;
 pub mod report_pair;

@@ -4,7 +4,7 @@ use super::{
     Read, StoreError, Tx,
     changes::Kept,
     on_each,
-    schema::{crash_minute, exposure},
+    schema::{crash_minute, exposure, outcome},
 };
 use crate::domain::{Record, Time, exposure::Exposure, time};
 use diesel::prelude::*;
@@ -56,7 +56,56 @@ impl From<ExposureRow> for Exposure {
     }
 }
 
+/// How much of the oldest telemetry is dropped at once, microseconds of time.
+const AT_ONCE: i64 = 3_600_000_000;
+
 impl Tx<'_> {
+    /// Drops windows of exposure that reached us before an instant, the oldest first, an hour of them at most. Whether there may
+    /// be more.
+    pub fn drop_exposures(&mut self, before: Time) -> Result<bool, StoreError> {
+        let before = time::micros(before);
+        let first: Option<i64> = on_each!(self.db, c => exposure::table
+            .filter(exposure::received_at.lt(before))
+            .order(exposure::received_at.asc())
+            .select(exposure::received_at)
+            .first(c)
+            .optional())?;
+        let Some(first) = first else { return Ok(false) };
+        let until = before.min(first.saturating_add(AT_ONCE));
+        on_each!(self.db, c => diesel::delete(exposure::table.filter(exposure::received_at.lt(until))).execute(c))?;
+        Ok(until < before)
+    }
+
+    /// Drops counts of minutes before an instant, of crashes and of what became of requests: of each service and environment a
+    /// day at most. Whether there may be more.
+    pub fn drop_counts(&mut self, before: Time) -> Result<bool, StoreError> {
+        let before = time::micros(before);
+        let mut more = false;
+        for service in self.services()? {
+            let service = service.service;
+            for environment in self.report_environments(&service)? {
+                let ours = || {
+                    crash_minute::table
+                        .filter(crash_minute::service.eq(&service))
+                        .filter(crash_minute::environment.eq(&environment))
+                };
+                let first: Option<i64> = on_each!(self.db, c => ours()
+                    .order(crash_minute::minute.asc())
+                    .select(crash_minute::minute)
+                    .first(c)
+                    .optional())?;
+                let Some(first) = first.filter(|first| *first < before) else { continue };
+                let until = before.min(first.saturating_add(24 * AT_ONCE));
+                more = more || until < before;
+                on_each!(self.db, c => diesel::delete(ours().filter(crash_minute::minute.lt(until))).execute(c))?;
+            }
+            on_each!(self.db, c => diesel::delete(
+                outcome::table.filter(outcome::service.eq(&service)).filter(outcome::minute.lt(before)),
+            ).execute(c))?;
+        }
+        Ok(more)
+    }
+
     /// Keeps a window of exposure; the same window with the same content again is a repeat.
     pub fn keep_exposure(&mut self, it: &Exposure) -> Result<Kept, StoreError> {
         let mut rest = Map::new();

@@ -1,9 +1,14 @@
 //! The telemetry writer: requests wait in one bounded queue, and each is answered after the commit that holds it.
 
+use super::quota::{Quota, Refused};
 use crate::{
     clock::Clock,
+    config::Kept,
     domain::Record,
-    flows::take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
+    flows::{
+        prune_telemetry::prune_telemetry,
+        take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
+    },
     store::{Store, StoreError, keeping::Examples, packing::Packer},
 };
 use std::{
@@ -22,6 +27,9 @@ const QUEUE: usize = 1024;
 const BATCH: usize = 256;
 /// How long the writer waits for more to come, once it has one.
 const LINGER: Duration = Duration::from_millis(2);
+/// How often what is too old is looked for, and how often while there is more of it.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_ON: Duration = Duration::from_millis(500);
 
 struct Waiting {
     delivery: Delivery,
@@ -34,6 +42,9 @@ pub struct Telemetry {
     queue: mpsc::Sender<Waiting>,
     examples: Examples,
     packer: Packer,
+    quota: Arc<Quota>,
+    refused: Arc<Refused>,
+    clock: Clock,
 }
 
 /// Why a delivery was not taken.
@@ -42,6 +53,9 @@ pub enum NotTaken {
     /// The queue is full.
     #[error("more is coming in than can be written down; try again in a few seconds")]
     QueueFull,
+    /// The service has had its share of this minute.
+    #[error("this service has sent as many reports as are taken of it in a minute; go on in {0} seconds")]
+    OverQuota(u64),
     /// The server is stopping.
     #[error("this server is stopping")]
     Stopping,
@@ -51,24 +65,28 @@ pub enum NotTaken {
 }
 
 impl Telemetry {
-    /// Starts the writer. Its thread ends after the last handle is dropped and everything taken is committed. Of each
-    /// signature, release and hour `most_examples` reports are kept whole. What is new is handed to `committed`.
+    /// Starts the writer. Its thread ends after the last handle is dropped and everything taken is committed. What is new is
+    /// handed to `committed`.
     pub fn start(
         store: Store,
         clock: Clock,
-        most_examples: u32,
+        kept: Kept,
         committed: impl Fn(Vec<Record>) + Send + 'static,
     ) -> Result<(Telemetry, JoinHandle<()>), StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let (examples, packer) = (Examples::new(most_examples), Packer::default());
+        let (examples, packer) = (Examples::new(kept.examples), Packer::default());
         packer.take_up(store.read::<_, StoreError>(|read| read.latest_dictionary())?);
+        let (quota, refused) = (Arc::new(Quota::new(kept.quota)), Arc::new(Refused::default()));
         let writer = Writer {
+            refused: refused.clone(),
             keeper: Keeper::new(examples.clone()),
             store,
             clock,
             packer: packer.clone(),
             whole: 0,
             training: Arc::default(),
+            kept,
+            prune_at: Instant::now(),
         };
         let thread = std::thread::Builder::new()
             .name("commit-telemetry".into())
@@ -76,12 +94,29 @@ impl Telemetry {
             .map_err(|error| {
                 StoreError::Unusable(format!("no thread could be had for the telemetry writer: {error}"))
             })?;
-        Ok((Telemetry { queue, examples, packer }, thread))
+        Ok((Telemetry { queue, examples, packer, quota, refused, clock }, thread))
     }
 
     /// Whether another delivery would be refused: asked before a body is read.
     pub fn is_full(&self) -> bool {
         self.queue.capacity() == 0
+    }
+
+    /// Whether a report of this service would be taken by its quota: asked before a body is read.
+    ///
+    /// # Errors
+    /// `OverQuota`
+    pub fn ask_quota(&self, service: &str) -> Result<(), NotTaken> {
+        self.quota.take(service, 0, self.clock.now()).map_err(NotTaken::OverQuota)
+    }
+
+    /// Counts a request that was refused, so that silence does not look like health.
+    pub fn count_refused(&self, service: &str, door: &'static str, reason: &'static str) {
+        if self.refused.count(service, door, reason) {
+            // Wakes the writer; where the queue is full it is awake.
+            let (done, _) = oneshot::channel();
+            drop(self.queue.try_send(Waiting { delivery: Delivery::default(), done }));
+        }
     }
 
     /// How many of each kind of report are kept whole, and how many are by now.
@@ -96,6 +131,10 @@ impl Telemetry {
 
     /// Waits until the delivery is committed.
     pub async fn put(&self, delivery: Delivery) -> Result<Taken, NotTaken> {
+        let reports = u32::try_from(delivery.reports.len()).unwrap_or(u32::MAX);
+        if reports > 0 {
+            self.quota.take(&delivery.service, reports, self.clock.now()).map_err(NotTaken::OverQuota)?;
+        }
         let (done, answer) = oneshot::channel();
         self.queue.try_send(Waiting { delivery, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotTaken::QueueFull,
@@ -106,6 +145,7 @@ impl Telemetry {
 }
 
 struct Writer {
+    refused: Arc<Refused>,
     keeper: Keeper,
     store: Store,
     clock: Clock,
@@ -113,6 +153,8 @@ struct Writer {
     /// Reports that were kept whole since the dictionary in use was trained.
     whole: i64,
     training: Arc<AtomicBool>,
+    kept: Kept,
+    prune_at: Instant,
 }
 
 impl Writer {
@@ -126,8 +168,9 @@ impl Writer {
                     Err(_) => std::thread::sleep(Duration::from_micros(200)),
                 }
             }
-            let (deliveries, answers): (Vec<Delivery>, Vec<_>) =
+            let (mut deliveries, answers): (Vec<Delivery>, Vec<_>) =
                 batch.drain(..).map(|it| (it.delivery, it.done)).unzip();
+            deliveries.extend(self.refusals());
             let written = self.keeper.take(&self.store, &deliveries, self.clock.now());
             if let Some(error) = written.answers.iter().find_map(|answer| answer.as_ref().err()) {
                 tracing::error!(%error, deliveries = deliveries.len(), "a telemetry batch was not kept whole");
@@ -138,7 +181,32 @@ impl Writer {
             }
             committed(written.records);
             self.train(written.whole);
+            self.prune();
         }
+    }
+
+    /// What was refused since the last batch, to be written down with this one.
+    fn refusals(&self) -> Vec<Delivery> {
+        let refused = self.refused.drain().into_iter();
+        let counted = |((service, door, reason), count): ((String, &'static str, &'static str), i64)| Delivery {
+            service,
+            door,
+            left_out: vec![(reason.to_owned(), count)],
+            ..Delivery::default()
+        };
+        refused.map(counted).collect()
+    }
+
+    /// Drops a little of what is too old, now and then.
+    fn prune(&mut self) {
+        if Instant::now() < self.prune_at {
+            return;
+        }
+        let more = prune_telemetry(&self.store, self.kept.retention, self.clock.now()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is too old could not be dropped");
+            false
+        });
+        self.prune_at = Instant::now() + if more { PRUNE_ON } else { PRUNE_EVERY };
     }
 
     /// Trains a dictionary where there are enough new reports for it, beside the writing.

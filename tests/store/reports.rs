@@ -8,7 +8,10 @@ use pushback::{
         crash::{Crash, ReportKind},
         time,
     },
-    flows::take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
+    flows::{
+        prune_telemetry::{Retention, prune_telemetry},
+        take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
+    },
     store::{
         Store, StoreError,
         changes::Kept,
@@ -178,6 +181,56 @@ fn rows_of_counted_reports_are_filled_and_dropped_with_their_ids_when_they_are_o
         assert_eq!(read(store, |read| read.signature("relay", "S")).expect("kept").crashes, 900);
         let again = take(&mut Keeper::new(Examples::new(1)), store, vec![whole(crash("c1-7", minute(60), "S"))]);
         assert_eq!(again.0.repeats, 1, "a report of a younger row is still known");
+    });
+}
+
+#[test]
+fn telemetry_is_dropped_when_it_is_older_than_it_is_kept_and_sums_stay() {
+    on_both(|store| {
+        let day = |days: i64| minute(days * 24 * 60);
+        let mut keeper = Keeper::new(Examples::new(1));
+        for days in [0, 5, 9] {
+            let reports = (0..3).map(|number| whole(crash(&format!("c{days}-{number}"), day(days), "S"))).collect();
+            let line = format!(
+                r#"{{"type":"exposure","service":"relay","release":"A","cell":"eu-1","at":"{}","seconds":60,"instances":2}}"#,
+                time::text(day(days))
+            );
+            let Record::Exposure(window) = record(&line) else { panic!("a window") };
+            let delivery = Delivery {
+                service: "relay".into(),
+                door: "api",
+                reports,
+                exposures: vec![window],
+                ..Delivery::default()
+            };
+            let written = keeper.take(store, &[delivery], day(days));
+            assert!(written.answers[0].is_ok());
+        }
+        let retention = Retention { reports_days: 2, counts_days: 5 };
+        let mut rounds = 0;
+        while prune_telemetry(store, retention, day(10) + time::minutes(1)).expect("pruned") {
+            rounds += 1;
+            assert!(rounds < 100, "it comes to an end");
+        }
+        let marks = read(store, |read| read.crashes_between("relay", "production", minute(0), day(99)));
+        let left: Vec<(&str, bool)> = marks.iter().map(|mark| (mark.id.as_str(), mark.is_whole)).collect();
+        assert_eq!(left, [("c9-0", true), ("c9-1", false), ("c9-2", false)]);
+        let exposures = read(store, |read| read.exposures_between("relay", "production", minute(0), day(99)));
+        assert_eq!(exposures.iter().map(|it| it.at).collect::<Vec<_>>(), [day(9)]);
+        let minutes = read(store, |read| read.crash_minutes("relay", "production", minute(0), day(99)));
+        assert_eq!(minutes.iter().map(|it| (it.minute, it.crashes)).collect::<Vec<_>>(), [(day(9), 3)]);
+        assert!(
+            read(store, |read| read.outcomes("relay", minute(0))).iter().all(|it| it.reports == 3 || it.reports == 1)
+        );
+        assert_eq!(read(store, |read| read.signature("relay", "S")).expect("kept").crashes, 9);
+        for (table, more) in [("drop_exposures", false), ("drop_counts", false)] {
+            let again =
+                keep(
+                    store,
+                    |tx| if table == "drop_counts" { tx.drop_counts(day(5)) } else { tx.drop_exposures(day(5)) },
+                );
+            assert_eq!(again, more, "{table}");
+        }
     });
 }
 

@@ -3,7 +3,7 @@
 use super::{Client, Engine, TestDatabase, at};
 use pushback::{
     clock::Clock,
-    config::{Config, DEFAULT_EXAMPLES},
+    config::{Config, Kept},
     demo,
     domain::access::Role,
     flows::administer,
@@ -56,7 +56,7 @@ impl TestApp {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             database: database.url.clone(),
             base_url: None,
-            most_examples: DEFAULT_EXAMPLES,
+            kept: Kept::default(),
             demo,
         };
         let (ready, started) = mpsc::channel();

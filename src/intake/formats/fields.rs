@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// What stands under the first of these names that is there and not null.
 pub fn under<'a>(fields: &'a Fields<'a>, names: &[&str]) -> &'a Value<'a> {
-    names.iter().filter_map(|name| fields.get(*name)).find(|value| !value.is_null()).unwrap_or(&Value::Null)
+    names.iter().filter_map(|name| fields.get(name)).find(|value| !value.is_null()).unwrap_or(&Value::Null)
 }
 
 /// A scalar as text; nothing for null, an empty text, a list or an object.

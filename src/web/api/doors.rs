@@ -150,10 +150,16 @@ async fn take(
     project: &str,
     payload: web::Payload,
 ) -> Result<Option<String>, Refusal> {
-    if app.telemetry.is_full() {
-        return Err(NotTaken::QueueFull.into());
-    }
     let number: i64 = project.parse().map_err(|_| Refusal::stranger())?;
+    if app.telemetry.is_full() {
+        let refusal = Refusal::from(NotTaken::QueueFull);
+        let known = app.doors.projects.remembered(number).flatten();
+        return Err(match key_of(request, None).map(|key| admit(known, &key)) {
+            Ok(Ok(project)) => refuse(app, &project.service, kind, refusal),
+            // Whoever it is learns no more than that.
+            Ok(Err(_)) | Err(_) => refusal,
+        });
+    }
     let project = match app.doors.projects.remembered(number) {
         Some(project) => project,
         None => {
@@ -167,15 +173,18 @@ async fn take(
         Err(KeyError::Missing) if kind == Kind::Envelope => None,
         Err(error) => return Err(error.into()),
     };
+    if let Some(project) = &early {
+        app.telemetry.ask_quota(&project.service).map_err(|error| refuse(app, &project.service, kind, error.into()))?;
+    }
     let room = Some(&app.doors.room);
     let (bytes, held) = match body::read(request, payload, kind.limits().compressed, WITHIN, room).await {
         Ok(read) => read,
         Err(error) => {
             let refusal = Refusal::from(error);
-            if let Some(project) = early {
-                count_refused(app, &project.service, kind, &refusal).await;
-            }
-            return Err(refusal);
+            return Err(match early {
+                Some(project) => refuse(app, &project.service, kind, refusal),
+                None => refusal,
+            });
         }
     };
     let (packing, received_at) = (body::encoding(request), app.clock.now());
@@ -193,16 +202,14 @@ async fn take(
     match unpacked {
         Ok((id, delivery)) => {
             if !(delivery.reports.is_empty() && delivery.exposures.is_empty() && delivery.left_out.is_empty()) {
-                app.telemetry.put(delivery).await?;
+                let service = delivery.service.clone();
+                let put = app.telemetry.put(delivery).await;
+                put.map_err(|error| refuse(app, &service, kind, error.into()))?;
             }
             Ok(id)
         }
-        Err((project, refusal)) => {
-            if let Some(project) = project {
-                count_refused(app, &project.service, kind, &refusal).await;
-            }
-            Err(refusal)
-        }
+        Err((Some(project), refusal)) => Err(refuse(app, &project.service, kind, refusal)),
+        Err((None, refusal)) => Err(refusal),
     }
 }
 
@@ -309,19 +316,18 @@ fn delivery(
     })
 }
 
-/// Counts a request that was refused, so that silence does not look like health. Only requests with the right key count.
-async fn count_refused(app: &Data<App>, service: &str, kind: Kind, refusal: &Refusal) {
+/// Counts a request that is refused, so that silence does not look like health. Only requests with the right key count.
+fn refuse(app: &Data<App>, service: &str, kind: Kind, refusal: Refusal) -> Refusal {
     let why = match refusal.status {
+        _ if refusal.is_over_quota() => "refused over_quota",
         StatusCode::PAYLOAD_TOO_LARGE => "refused too_large",
         StatusCode::REQUEST_TIMEOUT => "refused too_slow",
-        StatusCode::TOO_MANY_REQUESTS => "refused too_busy",
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "refused too_busy",
+        StatusCode::INSUFFICIENT_STORAGE => "refused disk_full",
         _ => "refused malformed",
     };
-    let left_out = vec![(why.to_owned(), 1)];
-    let delivery = Delivery { service: service.to_owned(), door: kind.word(), left_out, ..Delivery::default() };
-    if let Err(error) = app.telemetry.put(delivery).await {
-        tracing::debug!(%error, "a refused request was not counted");
-    }
+    app.telemetry.count_refused(service, kind.word(), why);
+    refusal
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ use serde_json::json;
 /// When a client may try again, seconds.
 const AGAIN: u64 = 5;
 
+/// The limits that clients are told: categories, scope and reason. No category means all of them.
+const QUEUE_FULL: &str = ":key:queue_full";
+const OVER_QUOTA: &str = "error:key:over_quota";
+
 /// Why nothing was taken, in the protocol's words.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -23,15 +27,23 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     detail: String,
     again: Option<u64>,
+    /// The rate limit that a client is told, in the protocol's words, where it is one.
+    limit: Option<&'static str>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Refusal {
-        Refusal { status, detail: detail.into(), again: None }
+        Refusal { status, detail: detail.into(), again: None, limit: None }
     }
 
     pub(super) fn not_now(status: StatusCode, detail: impl Into<String>) -> Refusal {
-        Refusal { again: Some(AGAIN), ..Refusal::new(status, detail) }
+        let limit = (status == StatusCode::TOO_MANY_REQUESTS).then_some(QUEUE_FULL);
+        Refusal { again: Some(AGAIN), limit, ..Refusal::new(status, detail) }
+    }
+
+    /// Whether the service has had its share of this minute.
+    pub(super) fn is_over_quota(&self) -> bool {
+        self.limit == Some(OVER_QUOTA)
     }
 
     /// The same words whether the project or its key is wrong, so that nobody learns which projects there are.
@@ -47,8 +59,8 @@ impl Refusal {
         if let Some(seconds) = self.again {
             answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            answer.insert_header(("X-Sentry-Rate-Limits", format!("{AGAIN}::key:queue_full")));
+        if let (Some(limit), Some(seconds)) = (self.limit, self.again) {
+            answer.insert_header(("X-Sentry-Rate-Limits", format!("{seconds}:{limit}")));
         }
         answer.insert_header(("X-Sentry-Error", ascii(&self.detail)));
         answer.json(json!({ "detail": self.detail }))
@@ -108,6 +120,11 @@ impl From<NotTaken> for Refusal {
     fn from(error: NotTaken) -> Refusal {
         match error {
             NotTaken::QueueFull => Refusal::not_now(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+            NotTaken::OverQuota(seconds) => Refusal {
+                again: Some(seconds),
+                limit: Some(OVER_QUOTA),
+                ..Refusal::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
+            },
             NotTaken::Stopping => Refusal::not_now(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             NotTaken::Store(error) => error.into(),
         }

@@ -1,7 +1,7 @@
 //! The doors as clients meet them, over a database in a throw-away folder.
 
 use super::*;
-use crate::config::DEFAULT_EXAMPLES;
+use crate::config::Kept;
 use crate::{
     clock::Clock,
     flows::administer,
@@ -19,13 +19,17 @@ use std::sync::mpsc;
 
 /// A server's shared part, with a service to send to. `committed` runs in the writer, after each commit.
 fn house(committed: impl Fn() + Send + 'static) -> (tempfile::TempDir, Data<App>, Service) {
+    house_that_keeps(Kept::default(), committed)
+}
+
+fn house_that_keeps(kept: Kept, committed: impl Fn() + Send + 'static) -> (tempfile::TempDir, Data<App>, Service) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(&format!("sqlite:{}", folder.path().join("db.sqlite3").display())).expect("a database");
-    let clock = Clock::system();
+    // A minute has just begun, so that none ends during a test.
+    let clock = Clock::starting_at(crate::domain::time::parse("2026-11-23T07:50:01Z").expect("valid"));
     let service = administer::add_service(&store, &Actor::console(), "relay", clock.now()).expect("a service");
     let (judging, _) = Judging::start(store.clone(), clock).expect("a judge");
-    let (telemetry, _) =
-        Telemetry::start(store.clone(), clock, DEFAULT_EXAMPLES, move |_| committed()).expect("a writer");
+    let (telemetry, _) = Telemetry::start(store.clone(), clock, kept, move |_| committed()).expect("a writer");
     let app = Data::new(App::new(store, clock, telemetry, judging, "http://push.example".into(), false));
     (folder, app, service)
 }
@@ -114,10 +118,8 @@ async fn what_is_refused_with_the_right_key_is_counted() {
     assert_eq!(told(&app, post(&service, &service.public_key, "garbage")).await.0, 400);
     assert_eq!(told(&app, post(&service, &service.public_key, vec![b'x'; (20 << 20) + 1])).await.0, 413);
     assert_eq!(told(&app, post(&service, "0123456789abcdef0123456789abcdef", "garbage")).await.0, 403);
-    let since = app.clock.now() - crate::domain::time::minutes(5);
-    let counted = app.store.read::<_, StoreError>(|read| read.outcomes("relay", since)).expect("a read");
-    let counted: Vec<(&str, i64)> = counted.iter().map(|it| (it.reason.as_str(), it.reports)).collect();
-    assert_eq!(counted, [("refused malformed", 1), ("refused too_large", 1)]);
+    let counted = counted(&app, "refused too_large").await;
+    assert_eq!(counted, [("refused malformed".to_owned(), 1), ("refused too_large".to_owned(), 1)]);
 }
 
 #[actix_web::test]
@@ -144,4 +146,44 @@ async fn an_old_client_sends_one_event_as_base64_of_zlib() {
         TestRequest::post().uri(&format!("/api/{}/store/", service.project)).insert_header(("x-sentry-auth", auth));
     let (status, body) = told(&app, store.set_payload(body)).await;
     assert_eq!((status, body["id"].as_str().map(str::len)), (200, Some(32)), "{body}");
+}
+
+#[actix_web::test]
+async fn a_service_past_its_quota_is_told_when_to_go_on_and_that_is_counted() {
+    let (_folder, app, service) = house_that_keeps(Kept { quota: Some(2), ..Kept::default() }, || {});
+    let report = |number: u32| {
+        let event = format!(r#"{{"event_id":"{number:032x}","level":"fatal","message":"m"}}"#);
+        let uri = format!("/api/{}/envelope/?sentry_key={}", service.project, service.public_key);
+        TestRequest::post().uri(&uri).set_payload(format!("{{}}\n{{\"type\":\"event\"}}\n{event}"))
+    };
+    let began = crate::domain::time::minute(app.clock.now());
+    for number in 1..=2 {
+        assert_eq!(told(&app, report(number)).await.0, 200);
+    }
+    let answer = send(&app, report(3)).await;
+    assert_eq!(answer.status(), 429);
+    let header = |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
+    let seconds: u64 = header("retry-after").parse().expect("seconds");
+    assert!((1..=60).contains(&seconds));
+    assert_eq!(header("x-sentry-rate-limits"), format!("{seconds}:error:key:over_quota"));
+    // Session counts are no reports and go on; what was refused is written down with them.
+    let sessions = r#"{"type":"sessions"}
+{"attrs":{"release":"A"},"aggregates":[{"started":"2026-11-23T07:48:00Z","exited":5}]}"#;
+    let uri = format!("/api/{}/envelope/?sentry_key={}", service.project, service.public_key);
+    let _ = told(&app, TestRequest::post().uri(&uri).set_payload(format!("{{}}\n{sessions}"))).await;
+    let counted = counted(&app, "refused over_quota").await;
+    assert_eq!(counted, [("crash".to_owned(), 2), ("refused over_quota".to_owned(), 1)]);
+}
+
+/// What became of what was sent, once this is among it: refusals are written down a moment after the answer.
+async fn counted(app: &Data<App>, among: &str) -> Vec<(String, i64)> {
+    let ever = crate::domain::time::from_micros(0);
+    for _ in 0..250 {
+        let outcomes = app.store.read::<_, StoreError>(|read| read.outcomes("relay", ever)).expect("a read");
+        if outcomes.iter().any(|it| it.reason == among) {
+            return outcomes.into_iter().map(|it| (it.reason, it.reports)).collect();
+        }
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("{among} was not counted");
 }

@@ -56,7 +56,12 @@ async fn take(
         read.await.map_err(|_| Error::Later { what: "The server is too busy to read that.".into(), seconds: 5 })??;
     let mut all = Taken::default();
     for delivery in deliveries {
-        let taken = app.telemetry.put(delivery).await.map_err(not_taken)?;
+        let service = delivery.service.clone();
+        let taken = app.telemetry.put(delivery).await.map_err(|error| {
+            let why = if matches!(error, NotTaken::OverQuota(_)) { "refused over_quota" } else { "refused too_busy" };
+            app.telemetry.count_refused(&service, "api", why);
+            not_taken(error)
+        })?;
         all.new += taken.new;
         all.repeats += taken.repeats;
         all.different += taken.different;
@@ -155,6 +160,7 @@ fn known_at(fields: &Map<String, Value>, app: &App) -> Result<Option<Time>, Erro
 
 fn not_taken(error: NotTaken) -> WebError {
     match error {
+        NotTaken::OverQuota(seconds) => Error::Later { what: error.to_string(), seconds }.into(),
         NotTaken::QueueFull | NotTaken::Stopping => Error::Later { what: error.to_string(), seconds: 5 }.into(),
         NotTaken::Store(error) => Error::Store(error).into(),
     }
