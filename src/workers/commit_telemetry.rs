@@ -102,14 +102,6 @@ impl Telemetry {
         self.queue.capacity() == 0
     }
 
-    /// Whether a report of this service would be taken by its quota: asked before a body is read.
-    ///
-    /// # Errors
-    /// `OverQuota`
-    pub fn ask_quota(&self, service: &str) -> Result<(), NotTaken> {
-        self.quota.take(service, 0, self.clock.now()).map_err(NotTaken::OverQuota)
-    }
-
     /// Counts a request that was refused, so that silence does not look like health.
     pub fn count_refused(&self, service: &str, door: &'static str, reason: &'static str) {
         if self.refused.count(service, door, reason) {
@@ -131,6 +123,7 @@ impl Telemetry {
 
     /// Waits until the delivery is committed.
     pub async fn put(&self, delivery: Delivery) -> Result<Taken, NotTaken> {
+        // Windows of exposure are no reports: without them nobody could say how bad the reports are.
         let reports = u32::try_from(delivery.reports.len()).unwrap_or(u32::MAX);
         if reports > 0 {
             self.quota.take(&delivery.service, reports, self.clock.now()).map_err(NotTaken::OverQuota)?;

@@ -173,9 +173,6 @@ async fn take(
         Err(KeyError::Missing) if kind == Kind::Envelope => None,
         Err(error) => return Err(error.into()),
     };
-    if let Some(project) = &early {
-        app.telemetry.ask_quota(&project.service).map_err(|error| refuse(app, &project.service, kind, error.into()))?;
-    }
     let room = Some(&app.doors.room);
     let (bytes, held) = match body::read(request, payload, kind.limits().compressed, WITHIN, room).await {
         Ok(read) => read,

@@ -156,7 +156,6 @@ async fn a_service_past_its_quota_is_told_when_to_go_on_and_that_is_counted() {
         let uri = format!("/api/{}/envelope/?sentry_key={}", service.project, service.public_key);
         TestRequest::post().uri(&uri).set_payload(format!("{{}}\n{{\"type\":\"event\"}}\n{event}"))
     };
-    let began = crate::domain::time::minute(app.clock.now());
     for number in 1..=2 {
         assert_eq!(told(&app, report(number)).await.0, 200);
     }
@@ -170,9 +169,10 @@ async fn a_service_past_its_quota_is_told_when_to_go_on_and_that_is_counted() {
     let sessions = r#"{"type":"sessions"}
 {"attrs":{"release":"A"},"aggregates":[{"started":"2026-11-23T07:48:00Z","exited":5}]}"#;
     let uri = format!("/api/{}/envelope/?sentry_key={}", service.project, service.public_key);
-    let _ = told(&app, TestRequest::post().uri(&uri).set_payload(format!("{{}}\n{sessions}"))).await;
+    assert_eq!(told(&app, TestRequest::post().uri(&uri).set_payload(format!("{{}}\n{sessions}"))).await.0, 200);
     let counted = counted(&app, "refused over_quota").await;
-    assert_eq!(counted, [("crash".to_owned(), 2), ("refused over_quota".to_owned(), 1)]);
+    let counted: Vec<(&str, i64)> = counted.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+    assert_eq!(counted, [("crash", 2), ("exposure", 1), ("refused over_quota", 1)]);
 }
 
 /// What became of what was sent, once this is among it: refusals are written down a moment after the answer.
