@@ -28,6 +28,9 @@ impl From<crate::store::StoreError> for StartError {
     }
 }
 
+/// How long a server waits with its first answer for the judge to read the history.
+const READ_BY: Duration = Duration::from_secs(10);
+
 /// A server that is bound and ready to run.
 pub struct Application {
     server: Server,
@@ -52,6 +55,10 @@ impl Application {
         })?;
         let address = listener.local_addr()?;
         let (judging, judge) = waiting(|| Judging::start(store.clone(), clock))?;
+        // A short history is read before anybody asks; while a long one is read, gates say hold.
+        if !waiting(|| judging.wait(READ_BY)) {
+            tracing::warn!("the history is still being read; until then every gate says hold");
+        }
         let wake = judging.clone();
         let (telemetry, writer) =
             waiting(|| Telemetry::start(store.clone(), clock, config.kept, move |records| wake.take(records)))?;

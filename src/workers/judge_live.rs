@@ -8,7 +8,7 @@ use crate::{
         import_history::HISTORY_EPOCH,
         judge_history::{keep_ids, keep_sayings, withdraw_missing},
     },
-    judge::{Judge, Settings},
+    judge::{Judge, Said, Settings},
     store::{Backend, Store},
 };
 use sha2::{Digest, Sha256};
@@ -40,6 +40,7 @@ pub struct Judging {
 #[derive(Default)]
 struct Signal {
     woken: bool,
+    ready: bool,
     /// Whether somebody did something: whoever asks the gate next must find it known.
     urgent: bool,
     stopping: bool,
@@ -59,13 +60,16 @@ struct Feed {
     /// Whether telemetry that is in the database may not have been fed yet.
     behind: bool,
     polled: Instant,
+    /// What the judge said that is not kept yet.
+    unsaid: Vec<Said>,
 }
 
 impl Judging {
-    /// Reads the whole history, keeps what the judge says of it, and goes on from there in a thread of its own.
+    /// Reads the whole history in a thread of its own, keeps what the judge says of it, and goes on from there. Until it has
+    /// been read, the judge to ask knows nothing, so that a gate says hold.
     pub fn start(store: Store, clock: Clock) -> Result<(Judging, JoinHandle<()>), Error> {
         let judging = Judging { judge: Arc::new(RwLock::new(Judge::new(Settings::default()))), signal: Arc::default() };
-        let mut feed = Feed {
+        let feed = Feed {
             store,
             clock,
             judging: judging.clone(),
@@ -74,8 +78,8 @@ impl Judging {
             epoch: None,
             behind: false,
             polled: Instant::now(),
+            unsaid: Vec::new(),
         };
-        feed.start_again()?;
         let worker = std::thread::Builder::new().name("judge".into()).spawn(move || feed.run()).map_err(|error| {
             Error::Store(crate::store::StoreError::Unusable(format!("no thread could be had for the judge: {error}")))
         })?;
@@ -85,6 +89,18 @@ impl Judging {
     /// The judge, to ask.
     pub fn read(&self) -> RwLockReadGuard<'_, Judge> {
         self.judge.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the history has been read.
+    pub fn is_ready(&self) -> bool {
+        self.signal().ready
+    }
+
+    /// Waits until the history has been read, so long at most. Whether it has.
+    pub fn wait(&self, longest: Duration) -> bool {
+        let waited =
+            self.signal.1.wait_timeout_while(self.signal(), longest, |signal| !signal.ready && !signal.stopping);
+        waited.unwrap_or_else(PoisonError::into_inner).0.ready
     }
 
     /// Hands over telemetry that was just committed.
@@ -100,7 +116,7 @@ impl Judging {
             signal.records.extend(records);
         }
         signal.woken = true;
-        self.signal.1.notify_one();
+        self.signal.1.notify_all();
     }
 
     /// Says that something else was committed.
@@ -108,13 +124,13 @@ impl Judging {
         let mut signal = self.signal();
         (signal.woken, signal.urgent) = (true, true);
         drop(signal);
-        self.signal.1.notify_one();
+        self.signal.1.notify_all();
     }
 
     /// Says that the server is stopping.
     pub fn stop(&self) {
         self.signal().stopping = true;
-        self.signal.1.notify_one();
+        self.signal.1.notify_all();
     }
 
     fn signal(&self) -> MutexGuard<'_, Signal> {
@@ -149,6 +165,14 @@ impl Judging {
 
 impl Feed {
     fn run(mut self) {
+        while let Err(error) = self.start_again() {
+            tracing::error!(%error, "the history could not be read for the judge; it is tried again");
+            self.judging.wake();
+            self.judging.gather(SLEEP);
+            if !self.judging.sleep() {
+                return;
+            }
+        }
         while self.judging.sleep() {
             let began = Instant::now();
             if let Err(error) = self.look() {
@@ -184,8 +208,16 @@ impl Feed {
         }
         records.extend(stored);
         self.drop_seen(&mut records);
-        self.observe(records);
-        self.keep_said(false)
+        let judge = self.judging.judge.clone();
+        let mut judge = judge.write().unwrap_or_else(PoisonError::into_inner);
+        self.observe(records, &mut judge);
+        let (said, now) = self.said(&mut judge);
+        drop(judge);
+        // What could not be kept last time comes first.
+        self.unsaid.extend(said);
+        keep_sayings(&self.store, &self.unsaid, now)?;
+        self.unsaid.clear();
+        Ok(())
     }
 
     fn start_again(&mut self) -> Result<(), Error> {
@@ -193,31 +225,49 @@ impl Feed {
             let ever = time::from_micros(i64::MIN);
             Ok((read.setting(HISTORY_EPOCH)?, read.changes_since(ever)?, read.first_telemetry()?))
         })?;
-        self.epoch = epoch;
-        *self.judging.judge.write().unwrap_or_else(PoisonError::into_inner) = Judge::new(Settings::default());
+        // Beside the one that is asked, which knows more until this one has caught up.
+        let mut judge = Judge::new(Settings::default());
         self.seen.clear();
         self.fed_to = time::from_micros(0);
         let now = self.clock.now();
         // Part by part, so that a long history need not be held at once.
         let (mut from, mut hours) = (first.unwrap_or(now).min(now), AT_ONCE);
         loop {
-            let last = from > now;
-            let before = if last { Time::MAX_UTC } else { from + time::minutes(hours * 60) };
-            let mut records = self.store.read::<_, Error>(|read| Ok(read.telemetry_received(from, before)?))?;
+            let next = from + time::minutes(hours * 60);
+            let last = next > self.clock.now();
+            let before = if last { Time::MAX_UTC } else { next };
+            if last {
+                // What was handed over until here is in the database, and what comes from here on is handed over.
+                drop(self.judging.waiting());
+            }
+            let (mut records, meanwhile) = self.store.read::<_, Error>(|read| {
+                // What people did while the rest was read.
+                let meanwhile = if last { read.changes_since(now - time::seconds(SLACK))? } else { Vec::new() };
+                Ok((read.telemetry_received(from, before)?, meanwhile))
+            })?;
+            changes.extend(meanwhile);
             let (due, later) = changes.into_iter().partition(|record: &Record| last || record.received_at() < before);
             // Years in which nothing arrived are passed quickly.
             hours = if records.is_empty() { hours * 2 } else { AT_ONCE };
             records.extend::<Vec<Record>>(due);
             changes = later;
-            self.observe(records);
+            self.drop_seen(&mut records);
+            self.observe(records, &mut judge);
             if last {
                 break;
             }
             from = before;
         }
-        self.keep_said(true)?;
-        let keys: HashSet<String> = self.judging.read().keys().into_iter().collect();
-        withdraw_missing(&self.store, &keys, self.clock.now())
+        let (said, now) = self.said(&mut judge);
+        let keys: HashSet<String> = judge.keys().into_iter().collect();
+        *self.judging.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
+        keep_ids(&self.store, &said, &keys)?;
+        keep_sayings(&self.store, &said, now)?;
+        withdraw_missing(&self.store, &keys, now)?;
+        (self.epoch, self.unsaid) = (epoch, Vec::new());
+        self.judging.signal().ready = true;
+        self.judging.signal.1.notify_all();
+        Ok(())
     }
 
     fn drop_seen(&self, records: &mut Vec<Record>) {
@@ -229,14 +279,12 @@ impl Feed {
     }
 
     /// Feeds records in order of arrival.
-    fn observe(&mut self, mut records: Vec<Record>) {
+    fn observe(&mut self, mut records: Vec<Record>, judge: &mut Judge) {
         let now = self.clock.now();
         Record::sort_by_arrival(&mut records);
-        let mut judge = self.judging.judge.write().unwrap_or_else(PoisonError::into_inner);
         for record in &records {
             judge.observe(record);
         }
-        drop(judge);
         if let Some(last) = records.last() {
             self.fed_to = self.fed_to.max(last.received_at().min(now));
         }
@@ -247,20 +295,12 @@ impl Feed {
         }
     }
 
-    /// Keeps what the judge says by now; `again` where it has read the whole history anew.
-    fn keep_said(&mut self, again: bool) -> Result<(), Error> {
+    /// What the judge says by now, and when that is.
+    fn said(&self, judge: &mut Judge) -> (Vec<Said>, Time) {
         let now = self.clock.now();
-        let said = {
-            let mut judge = self.judging.judge.write().unwrap_or_else(PoisonError::into_inner);
-            // What is still on its way may have reached us a moment ago.
-            judge.pass(now - time::seconds(5));
-            judge.said()
-        };
-        if again {
-            let keys: HashSet<String> = self.judging.read().keys().into_iter().collect();
-            keep_ids(&self.store, &said, &keys)?;
-        }
-        keep_sayings(&self.store, &said, now)
+        // What is still on its way may have reached us a moment ago.
+        judge.pass(now - time::seconds(5));
+        (judge.said(), now)
     }
 }
 

@@ -96,10 +96,12 @@ fn what_the_live_judge_keeps_is_what_a_replay_finds() {
         import(store, told()).expect("imported");
         let clock = pushback::clock::Clock::starting_at(at("2026-03-03T07:43:05Z"));
         let (judging, thread) = Judging::start(store.clone(), clock).expect("the judge starts");
+        assert!(judging.wait(std::time::Duration::from_secs(120)), "it reads the history");
         assert_eq!(found(store), replayed);
         judging.stop();
         thread.join().expect("the judge ends");
         let (judging, thread) = Judging::start(store.clone(), clock).expect("the judge starts again");
+        assert!(judging.wait(std::time::Duration::from_secs(120)), "it reads the history again");
         assert_eq!(found(store), replayed, "a restart says nothing twice and nothing else");
         judging.stop();
         thread.join().expect("the judge ends");
