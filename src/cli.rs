@@ -54,16 +54,16 @@ struct Settings {
     #[arg(long, global = true, env = "PUSHBACK_BASE_URL")]
     base_url: Option<String>,
     /// How many reports of each signature, release and hour are kept whole; all others are counted
-    #[arg(long, env = "PUSHBACK_EXAMPLES", default_value_t = DEFAULT_EXAMPLES, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, global = true, env = "PUSHBACK_EXAMPLES", default_value_t = DEFAULT_EXAMPLES, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     examples: u32,
     /// For how many days reports are kept whole
-    #[arg(long, env = "PUSHBACK_KEEP_REPORTS_DAYS", default_value_t = DEFAULT_REPORTS_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, global = true, env = "PUSHBACK_KEEP_REPORTS_DAYS", default_value_t = DEFAULT_REPORTS_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     keep_reports_days: u32,
     /// For how many days counted reports, counts by the minute and exposure are kept
-    #[arg(long, env = "PUSHBACK_KEEP_COUNTS_DAYS", default_value_t = DEFAULT_COUNTS_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, global = true, env = "PUSHBACK_KEEP_COUNTS_DAYS", default_value_t = DEFAULT_COUNTS_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     keep_counts_days: u32,
     /// How many crash reports of one service are taken in a minute; more are refused and counted [default: no limit]
-    #[arg(long, env = "PUSHBACK_QUOTA", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, global = true, env = "PUSHBACK_QUOTA", value_parser = clap::value_parser!(u32).range(1..))]
     quota: Option<u32>,
 }
 

@@ -8,8 +8,21 @@ use crate::{
     web::{self, App},
     workers::{commit_telemetry::Telemetry, judge_live::Judging},
 };
-use actix_web::{HttpServer, dev::Server, web::Data};
-use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+use actix_web::{
+    HttpServer,
+    dev::{Server, ServerHandle},
+    web::Data,
+};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    task::Poll,
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +43,8 @@ impl From<crate::store::StoreError> for StartError {
 
 /// How long a server waits with its first answer for the judge to read the history.
 const READ_BY: Duration = Duration::from_secs(10);
+/// How long a server may take to end.
+const END_BY: Duration = Duration::from_millis(9_500);
 
 /// A server that is bound and ready to run.
 pub struct Application {
@@ -68,16 +83,19 @@ impl Application {
         let server = HttpServer::new(move || web::application(shared.clone()))
             .tcp_nodelay(true)
             .client_request_timeout(Duration::from_secs(10))
-            .shutdown_timeout(8)
+            .shutdown_timeout(6)
             .workers(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8))
+            .disable_signals()
             .listen(listener)?
             .run();
         Ok(Application { server, address, app, workers: Workers { judging, judge, writer } })
     }
 
-    /// Serves until told to stop (SIGTERM, SIGINT), lets requests under way finish, commits what was taken, and ends.
+    /// Serves until told to stop (SIGTERM, SIGINT), lets requests under way finish, commits what was taken, and ends, within
+    /// ten seconds. Told a second time, it ends at once.
     pub async fn run(self) -> io::Result<()> {
         let Application { server, app, workers, .. } = self;
+        actix_web::rt::spawn(mind_signals(server.handle(), Arc::downgrade(&app.clone().into_inner()))?);
         let served = server.await;
         // The writer ends when nobody can put anything any more, after it has committed what waits.
         drop(app);
@@ -98,6 +116,40 @@ impl Application {
     pub fn handle(&self) -> actix_web::dev::ServerHandle {
         self.server.handle()
     }
+}
+
+/// Waits for a signal, stops the server, and sees that it ends.
+fn mind_signals(server: ServerHandle, app: Weak<App>) -> io::Result<impl Future<Output = ()>> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        let told = poll_fn(|context| match (term.poll_recv(context), interrupt.poll_recv(context)) {
+            (Poll::Pending, Poll::Pending) => Poll::Pending,
+            _ => Poll::Ready(()),
+        });
+        told.await;
+        tracing::info!("told to stop: what is under way is finished, and what was taken is committed");
+        if let Some(app) = app.upgrade() {
+            app.stop();
+        }
+        let ending = std::thread::Builder::new().name("see-the-end".into()).spawn(move || {
+            std::thread::sleep(END_BY);
+            let waiting = app.upgrade().map_or(0, |app| app.telemetry.queue().0);
+            tracing::error!(waiting, "not everything came to an end in time; what was acknowledged is committed");
+            std::process::exit(1);
+        });
+        if let Err(error) = ending {
+            tracing::warn!(%error, "nobody sees that this ends in time");
+        }
+        // Not awaited: a second signal must be heard meanwhile.
+        drop(actix_web::rt::spawn(server.stop(true)));
+        let again = poll_fn(|context| match (term.poll_recv(context), interrupt.poll_recv(context)) {
+            (Poll::Pending, Poll::Pending) => Poll::Pending,
+            _ => Poll::Ready(()),
+        });
+        again.await;
+        tracing::warn!("told to stop a second time: ending now");
+        std::process::exit(130);
+    })
 }
 
 /// Runs something that waits for the database where requests are driven, which must not wait: in a thread of its own.

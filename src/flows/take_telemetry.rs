@@ -59,13 +59,24 @@ pub struct Written {
     pub records: Vec<Record>,
     /// How many reports were kept whole.
     pub whole: usize,
+    /// What became of what came through each door.
+    pub outcomes: Outcomes,
 }
+
+/// How often what came through a door became what.
+pub type Outcomes = BTreeMap<(&'static str, String), i64>;
 
 /// Services that are remembered as known; past that all are asked for again.
 const REMEMBERED: usize = 10_000;
 
 /// What became of deliveries in one transaction, what it learned, and the services that it used.
-type Kepts<'a> = (Vec<Taken>, Vec<Record>, Learned, HashSet<&'a str>);
+struct Kepts<'a> {
+    taken: Vec<Taken>,
+    records: Vec<Record>,
+    learned: Learned,
+    services: HashSet<&'a str>,
+    outcomes: Outcomes,
+}
 
 impl Keeper {
     /// Keeps as many reports whole as `examples` allow.
@@ -81,12 +92,15 @@ impl Keeper {
             Err(error @ (StoreError::Full | StoreError::Unusable(_))) => self.failed(deliveries, &error),
             Err(_) if deliveries.len() > 1 => {
                 let mut written =
-                    Written { answers: Vec::with_capacity(deliveries.len()), records: Vec::new(), whole: 0 };
+                    Written { answers: Vec::new(), records: Vec::new(), whole: 0, outcomes: Outcomes::new() };
                 for it in deliveries.chunks(1) {
                     let alone = self.together(store, it, now).unwrap_or_else(|error| self.failed(it, &error));
                     written.answers.extend(alone.answers);
                     written.records.extend(alone.records);
                     written.whole += alone.whole;
+                    for (what, reports) in alone.outcomes {
+                        *written.outcomes.entry(what).or_insert(0) += reports;
+                    }
                 }
                 written
             }
@@ -98,12 +112,17 @@ impl Keeper {
     fn failed(&mut self, deliveries: &[Delivery], error: &StoreError) -> Written {
         self.memory.forget();
         self.services.clear();
-        Written { answers: deliveries.iter().map(|_| Err(error.clone())).collect(), records: Vec::new(), whole: 0 }
+        Written {
+            answers: deliveries.iter().map(|_| Err(error.clone())).collect(),
+            records: Vec::new(),
+            whole: 0,
+            outcomes: Outcomes::new(),
+        }
     }
 
     fn together(&mut self, store: &Store, deliveries: &[Delivery], now: Time) -> Result<Written, StoreError> {
         let kept = store.keep(|tx| self.keep(tx, deliveries, now));
-        let (taken, records, learned, services) = kept.inspect_err(|_| {
+        let Kepts { taken, records, learned, services, outcomes } = kept.inspect_err(|_| {
             self.memory.forget();
             self.services.clear();
         })?;
@@ -113,7 +132,7 @@ impl Keeper {
             self.services.clear();
         }
         self.services.extend(services.into_iter().map(str::to_owned));
-        Ok(Written { answers: taken.into_iter().map(Ok).collect(), records, whole })
+        Ok(Written { answers: taken.into_iter().map(Ok).collect(), records, whole, outcomes })
     }
 
     fn keep<'a>(&self, tx: &mut Tx<'_>, deliveries: &'a [Delivery], now: Time) -> Result<Kepts<'a>, StoreError> {
@@ -122,7 +141,8 @@ impl Keeper {
         let (kept, learned) = tx.keep_reports(&reports, &self.memory)?;
         let mut kept = kept.into_iter();
         let (mut answers, mut records) = (Vec::with_capacity(deliveries.len()), Vec::new());
-        let mut outcomes: BTreeMap<(&str, &str, String), i64> = BTreeMap::new();
+        let mut outcomes: BTreeMap<(&str, &'static str, String), i64> = BTreeMap::new();
+        let mut by_door = Outcomes::new();
         for it in deliveries {
             let mut taken = Taken::default();
             let mut count = |reason: &str, reports: i64| {
@@ -145,10 +165,11 @@ impl Keeper {
             answers.push(taken);
         }
         for ((service, door, reason), reports) in outcomes {
+            *by_door.entry((door, reason.clone())).or_insert(0) += reports;
             let outcome = Outcome { service: service.to_owned(), door: door.to_owned(), reason, reports };
             tx.count_outcome(&outcome, now)?;
         }
-        Ok((answers, records, learned, services))
+        Ok(Kepts { taken: answers, records, learned, services, outcomes: by_door })
     }
 
     /// Creates services by their first use.

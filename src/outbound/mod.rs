@@ -2,3 +2,5 @@
 
 pub mod csv;
 pub mod text;
+
+pub mod metrics;

@@ -2,7 +2,7 @@
 //! and bodies for errors.
 
 use super::{App, Frame, SignedIn, WebError};
-use crate::secret;
+use crate::{outbound::metrics::Asked, secret};
 use actix_web::{
     Error, HttpMessage,
     body::{BoxBody, MessageBody},
@@ -16,6 +16,7 @@ use actix_web::{
     web::Data,
 };
 use askama::Template;
+use std::time::Instant;
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'";
@@ -46,14 +47,31 @@ pub async fn around(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let began = Instant::now();
     let id = hex::encode(secret::random::<8>());
     let api = request.path().starts_with("/api/");
+    let (asked, app) = (asked(request.path()), request.app_data::<Data<App>>().cloned());
     let checked = if api { Ok(()) } else { same_origin(&request) };
     let response = match checked {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(error) => request.error_response(error).map_into_boxed_body(),
     };
-    Ok(finish(response, &id, api))
+    let response = finish(response, &id, api);
+    if let Some(app) = app {
+        app.telemetry.metrics().answered(asked, response.status().as_u16(), began.elapsed());
+    }
+    Ok(response)
+}
+
+/// What an address is, for counting.
+fn asked(path: &str) -> Asked {
+    match path {
+        _ if path.starts_with("/api/v1/") => Asked::Api,
+        _ if path.starts_with("/api/") => Asked::Door,
+        "/healthz" | "/readyz" | "/metrics" => Asked::Other,
+        _ if path.starts_with("/assets/") => Asked::Other,
+        _ => Asked::Page,
+    }
 }
 
 /// An unsafe request must come from a page of this site: browsers say so themselves.

@@ -6,6 +6,7 @@ mod error;
 pub mod extract;
 mod frame;
 mod headers;
+mod health;
 mod href;
 mod markdown;
 mod page;
@@ -21,10 +22,13 @@ pub use routes::application;
 
 use crate::{
     clock::Clock,
+    domain::Time,
     secret,
     store::Store,
     workers::{commit_telemetry::Telemetry, judge_live::Judging},
 };
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What all handlers share.
 pub struct App {
@@ -48,6 +52,9 @@ pub struct App {
     pub throttle: throttle::Throttle,
     /// What the crash doors share.
     pub doors: api::doors::Doors,
+    /// When this server began.
+    pub started_at: Time,
+    stopping: AtomicBool,
 }
 
 impl App {
@@ -71,7 +78,19 @@ impl App {
             hashing: tokio::sync::Semaphore::new(2),
             throttle: throttle::Throttle::default(),
             doors: api::doors::Doors::default(),
+            started_at: clock.now(),
+            stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Says that the server is stopping: from now on it is not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is stopping.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// Whether people reach this server over TLS, which decides the cookie's name and flags.

@@ -1,6 +1,6 @@
 //! Every route, on one page.
 
-use super::{App, WebError, api, assets, headers, pages};
+use super::{App, WebError, api, assets, headers, health, pages};
 use actix_web::{
     App as ActixApp, Error, HttpResponse,
     body::MessageBody,
@@ -31,6 +31,9 @@ pub fn application(
         .wrap(middleware::from_fn(headers::around))
         // First, since each address is held against one pattern after another, and a storm comes in here.
         .configure(api::doors::routes)
+        .route("/healthz", get().to(health::alive))
+        .route("/readyz", get().to(health::ready))
+        .route("/metrics", get().to(health::metrics))
         .configure(pages)
         .service(api::v1::routes(scope("/api/v1")))
         .route("/assets/{version}/{name}", get().to(assets::serve))

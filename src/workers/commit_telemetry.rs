@@ -9,6 +9,7 @@ use crate::{
         prune_telemetry::prune_telemetry,
         take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
     },
+    outbound::metrics::Metrics,
     store::{Store, StoreError, keeping::Examples, packing::Packer},
 };
 use std::{
@@ -44,6 +45,7 @@ pub struct Telemetry {
     packer: Packer,
     quota: Arc<Quota>,
     refused: Arc<Refused>,
+    metrics: Arc<Metrics>,
     clock: Clock,
 }
 
@@ -77,7 +79,9 @@ impl Telemetry {
         let (examples, packer) = (Examples::new(kept.examples), Packer::default());
         packer.take_up(store.read::<_, StoreError>(|read| read.latest_dictionary())?);
         let (quota, refused) = (Arc::new(Quota::new(kept.quota)), Arc::new(Refused::default()));
+        let metrics = Arc::<Metrics>::default();
         let writer = Writer {
+            metrics: metrics.clone(),
             refused: refused.clone(),
             keeper: Keeper::new(examples.clone()),
             store,
@@ -94,12 +98,27 @@ impl Telemetry {
             .map_err(|error| {
                 StoreError::Unusable(format!("no thread could be had for the telemetry writer: {error}"))
             })?;
-        Ok((Telemetry { queue, examples, packer, quota, refused, clock }, thread))
+        Ok((Telemetry { queue, examples, packer, quota, refused, metrics, clock }, thread))
     }
 
     /// Whether another delivery would be refused: asked before a body is read.
     pub fn is_full(&self) -> bool {
         self.queue.capacity() == 0
+    }
+
+    /// How many deliveries wait to be written, and how many may.
+    pub fn queue(&self) -> (usize, usize) {
+        (QUEUE - self.queue.capacity(), QUEUE)
+    }
+
+    /// Whether the writer takes anything at all.
+    pub fn is_open(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
+    /// The counters of this process.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Counts a request that was refused, so that silence does not look like health.
@@ -138,6 +157,7 @@ impl Telemetry {
 }
 
 struct Writer {
+    metrics: Arc<Metrics>,
     refused: Arc<Refused>,
     keeper: Keeper,
     store: Store,
@@ -164,7 +184,13 @@ impl Writer {
             let (mut deliveries, answers): (Vec<Delivery>, Vec<_>) =
                 batch.drain(..).map(|it| (it.delivery, it.done)).unzip();
             deliveries.extend(self.refusals());
+            let began = Instant::now();
             let written = self.keeper.take(&self.store, &deliveries, self.clock.now());
+            let failed = written.answers.iter().filter(|answer| answer.is_err()).count();
+            self.metrics.written(deliveries.len(), began.elapsed(), failed);
+            for ((door, reason), reports) in &written.outcomes {
+                self.metrics.became(door, reason, *reports);
+            }
             if let Some(error) = written.answers.iter().find_map(|answer| answer.as_ref().err()) {
                 tracing::error!(%error, deliveries = deliveries.len(), "a telemetry batch was not kept whole");
             }

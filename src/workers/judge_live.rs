@@ -96,6 +96,13 @@ impl Judging {
         self.signal().ready
     }
 
+    /// How long the oldest record that was handed over and not fed has been waiting, seconds.
+    pub fn lag(&self, now: Time) -> f64 {
+        let signal = self.signal();
+        let oldest = signal.records.first().map(Record::received_at);
+        oldest.map_or(0.0, |oldest| ((now - oldest).num_milliseconds() as f64 / 1000.0).max(0.0))
+    }
+
     /// Waits until the history has been read, so long at most. Whether it has.
     pub fn wait(&self, longest: Duration) -> bool {
         let waited =

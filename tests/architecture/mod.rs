@@ -2,5 +2,5 @@
 
 mod imports;
 mod sizes;
-mod sources;
+pub mod sources;
 mod templates;

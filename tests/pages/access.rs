@@ -8,7 +8,7 @@ use pushback::{
 };
 
 /// Routes that anybody may use.
-const OPEN: [&str; 5] = ["/sign-in", "/welcome/{link}", "/assets/{version}/{name}", "/healthz", "/metrics"];
+const OPEN: [&str; 6] = ["/sign-in", "/welcome/{link}", "/assets/{version}/{name}", "/healthz", "/readyz", "/metrics"];
 
 /// Forms and pages that ask for more than being signed in, by the start of their pattern.
 const NEEDS: [(&str, &str, Act); 18] = [

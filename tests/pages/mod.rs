@@ -3,4 +3,6 @@
 mod access;
 mod empty;
 mod headers;
+mod health;
 mod routes;
+mod settings;

@@ -1,0 +1,78 @@
+//! Whether this process lives, whether it can serve, and what operators watch. For programs; none of it needs a page.
+
+use super::App;
+use crate::{
+    domain::{access::Scope, time},
+    outbound::metrics::Gauges,
+    store::StoreError,
+    web::{Bearer, WebError},
+};
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    http::{StatusCode, header},
+    web::Data,
+};
+use std::time::Duration;
+
+/// How long the database may take to answer.
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// The process answers. Nothing else is asked.
+pub async fn alive() -> HttpResponse {
+    plain(StatusCode::OK, "alive\n".into())
+}
+
+/// Whether requests can be served: one sentence for each thing that stands in the way.
+pub async fn ready(app: Data<App>) -> HttpResponse {
+    let mut missing = Vec::new();
+    if app.is_stopping() {
+        missing.push("This server is stopping.");
+    }
+    let asked = app.clone();
+    let answer = actix_web::web::block(move || asked.store.read::<_, StoreError>(|read| read.setting("history_epoch")));
+    if !matches!(tokio::time::timeout(WITHIN, answer).await, Ok(Ok(Ok(_)))) {
+        missing.push("The database does not answer.");
+    }
+    if !app.telemetry.is_open() {
+        missing.push("The telemetry writer has ended.");
+    }
+    if !app.judging.is_ready() {
+        missing.push("The judge is still reading the history; until then every gate says hold.");
+    }
+    if missing.is_empty() {
+        return plain(StatusCode::OK, "ready\n".into());
+    }
+    plain(StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
+}
+
+/// Counters and gauges. Open to programs on the same machine that come without a proxy; others need a token that may read.
+pub async fn metrics(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, WebError> {
+    if !is_local(&request) {
+        let bearer = Bearer::from_request(&request, &mut Payload::None).await?;
+        bearer.must(Scope::Read)?;
+    }
+    let now = app.clock.now();
+    let gauges = Gauges {
+        queue: app.telemetry.queue(),
+        judge_lag: app.judging.lag(now),
+        judge_ready: app.judging.is_ready(),
+        started: time::micros(app.started_at) as f64 / 1e6,
+    };
+    let text = app.telemetry.metrics().text(&gauges);
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}
+
+/// Whether the request comes from this machine itself. Behind a proxy everything seems to.
+fn is_local(request: &HttpRequest) -> bool {
+    let passed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
+        && !passed_on.iter().any(|name| request.headers().contains_key(*name))
+}
+
+fn plain(status: StatusCode, text: String) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("text/plain; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(text)
+}
