@@ -6,6 +6,7 @@ mod figures;
 mod pages;
 mod senders;
 mod servers;
+mod storm;
 
 use bodies::Bodies;
 use figures::{Disk, Round, median, spread};
@@ -33,6 +34,7 @@ Build the program first: cargo build --release. Everything runs on the loopback 
   --rounds N           rounds of each server, in turn (default 3)
   --no-ingest          leave the ingest rounds out
   --no-pages           leave the pages of the told story out
+  --storm              half load, full load, five times too much; pages and memory meanwhile; bytes on disk (SQLite)
 ";
 
 /// What is asked for.
@@ -44,6 +46,7 @@ struct Request {
     rounds: usize,
     ingest: bool,
     pages: bool,
+    storm: bool,
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,7 @@ fn request(words: &[String]) -> Result<Request, String> {
         rounds: 3,
         ingest: true,
         pages: true,
+        storm: false,
     };
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -88,6 +92,7 @@ fn request(words: &[String]) -> Result<Request, String> {
             "--rounds" => it.rounds = whole(value()?)?.max(1),
             "--no-ingest" => it.ingest = false,
             "--no-pages" => it.pages = false,
+            "--storm" => it.storm = true,
             other => return Err(format!("{other} is not known.\n\n{HELP}")),
         }
     }
@@ -103,6 +108,9 @@ fn run(request: &Request) -> Result<(), String> {
     if request.ingest {
         ingest(request)?;
     }
+    if request.storm {
+        storm::run(&request.program, request.connections, request.seconds)?;
+    }
     if request.pages {
         pages::told_story(&request.program, request.seconds)?;
     }
@@ -112,7 +120,7 @@ fn run(request: &Request) -> Result<(), String> {
 /// Rounds of the bare handler and of the program, in turn, with the same bodies and connections.
 fn ingest(request: &Request) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let plan = Plan { connections: request.connections, length: Duration::from_secs(request.seconds) };
+    let plan = Plan { connections: request.connections, length: Duration::from_secs(request.seconds), every: None };
     // As many as a fast machine could take; what is not sent was packed for nothing.
     let each = 25_000 * request.seconds as usize;
     let bodies = Arc::new(Bodies::pack(each.min(400_000)));
@@ -132,7 +140,13 @@ fn ingest(request: &Request) -> Result<(), String> {
         let disk = Disk::measure(folder.path())?;
         let bare = measure(&Server::bare()?, &plan, &bodies, &Arc::default(), &disk)?;
         println!("{}", bare.line("bare"));
-        let target = Target { program: &request.program, database: &request.database, folder: folder.path(), round };
+        let target = Target {
+            program: &request.program,
+            database: &request.database,
+            folder: folder.path(),
+            round,
+            examples: None,
+        };
         let server = Server::program(&target)?;
         rest.get_or_insert(server.memory()?.1);
         if target.is_thrown_away() {

@@ -24,7 +24,7 @@ pub fn told_story(program: &Path, seconds: u64) -> Result<(), String> {
     for page in PAGES {
         for readers in [1, 16] {
             let before = server.cpu()?;
-            let sent = read(&server, page, readers, Duration::from_secs(seconds.min(3)))?;
+            let sent = read(&server, page, None, readers, Duration::from_secs(seconds.min(3)))?;
             let cpu = server.cpu()? - before;
             if sent.refused > 0 {
                 return Err(format!("{page}: {} answers were no page", sent.refused));
@@ -42,9 +42,17 @@ pub fn told_story(program: &Path, seconds: u64) -> Result<(), String> {
     server.stop()
 }
 
-fn read(server: &Server, page: &str, readers: usize, length: Duration) -> Result<Sent, String> {
+/// Reads a page again and again, from several readers at once, with a session's cookie where there is one.
+pub fn read(
+    server: &Server,
+    page: &str,
+    cookie: Option<&str>,
+    readers: usize,
+    length: Duration,
+) -> Result<Sent, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|it| it.to_string())?;
-    let request = format!("GET {page} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip\r\n\r\n", server.address);
+    let cookie = cookie.map(|it| format!("Cookie: {it}\r\n")).unwrap_or_default();
+    let request = format!("GET {page} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip\r\n{cookie}\r\n", server.address);
     let address = server.address;
     runtime.block_on(async {
         let began = Instant::now();

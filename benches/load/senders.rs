@@ -20,6 +20,9 @@ pub struct Plan {
     pub connections: usize,
     /// How long.
     pub length: Duration,
+    /// How often each connection sends, whether or not it is late: waits count from when a request was due. None for as soon as
+    /// the answer before is there.
+    pub every: Option<Duration>,
 }
 
 /// What the senders saw.
@@ -32,6 +35,7 @@ pub struct Sent {
     /// From the first request to the last answer.
     pub lasted: Duration,
     waits: Vec<Duration>,
+    refusals: Vec<Duration>,
 }
 
 impl Sent {
@@ -42,6 +46,7 @@ impl Sent {
             self.accepted += 1;
         } else {
             self.refused += 1;
+            self.refusals.push(wait);
         }
     }
 
@@ -50,13 +55,21 @@ impl Sent {
         self.accepted += other.accepted;
         self.refused += other.refused;
         self.waits.extend(other.waits);
+        self.refusals.extend(other.refusals);
     }
 
     /// The same, once all have ended.
     pub fn after(mut self, lasted: Duration) -> Sent {
         self.lasted = lasted;
         self.waits.sort_unstable();
+        self.refusals.sort_unstable();
         self
+    }
+
+    /// The wait for a refusal that this part of all refusals stays below; none where nothing was refused.
+    pub fn refusal_percentile(&self, part: f64) -> Option<Duration> {
+        let at = ((self.refusals.len() as f64 * part) as usize).min(self.refusals.len().saturating_sub(1));
+        self.refusals.get(at).copied()
     }
 
     /// The wait for an answer that this part of all answers stays below.
@@ -77,9 +90,11 @@ pub fn send(server: &Server, plan: &Plan, bodies: &Arc<Bodies>, next: &Arc<Atomi
     runtime.block_on(async {
         let began = Instant::now();
         let until = began + plan.length;
-        let line = |_| {
+        let line = |number: usize| {
             let line = Line { address: server.address, head: head.clone(), bodies: bodies.clone(), next: next.clone() };
-            tokio::spawn(line.run(until))
+            // Each begins at another time.
+            let first = plan.every.map(|every| (every, began + every.mul_f64(number as f64 / plan.connections as f64)));
+            tokio::spawn(line.run(until, first))
         };
         let running: Vec<_> = (0..plan.connections).map(line).collect();
         let mut all = Sent::default();
@@ -99,7 +114,7 @@ struct Line {
 }
 
 impl Line {
-    async fn run(self, until: Instant) -> Result<Sent, String> {
+    async fn run(self, until: Instant, mut paced: Option<(Duration, Instant)>) -> Result<Sent, String> {
         let failed = |error: std::io::Error| format!("{}: {error}", self.address);
         let mut stream = TcpStream::connect(self.address).await.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
@@ -111,7 +126,12 @@ impl Line {
             out.extend_from_slice(body.len().to_string().as_bytes());
             out.extend_from_slice(b"\r\n\r\n");
             out.extend_from_slice(body);
-            let began = Instant::now();
+            let mut began = Instant::now();
+            if let Some((every, due)) = &mut paced {
+                tokio::time::sleep_until((*due).into()).await;
+                began = *due;
+                *due += *every;
+            }
             stream.write_all(&out).await.map_err(failed)?;
             let status = read_answer(&mut stream, &mut answer).await.map_err(failed)?;
             sent.note(status, began.elapsed());

@@ -23,6 +23,8 @@ pub struct Target<'a> {
     pub folder: &'a Path,
     /// The number of the round.
     pub round: usize,
+    /// How many reports of a kind are kept whole, where that is said.
+    pub examples: Option<&'a str>,
 }
 
 impl Target<'_> {
@@ -75,6 +77,9 @@ impl Server {
         let (key, project) = parts.ok_or_else(|| String::from_utf8_lossy(&added.stderr).into_owned())?;
         let mut command = Command::new(target.program);
         command.args(["--listen", "127.0.0.1:0", "--database", &url]).env("PUSHBACK_LOG", "warn");
+        if let Some(examples) = target.examples {
+            command.args(["--examples", examples]);
+        }
         let path = format!("/api/{project}/envelope/?sentry_key={key}&sentry_version=7");
         Server::start(&mut command, path, url.starts_with("postgres"))
     }

@@ -1,0 +1,212 @@
+//! A crash storm from its quiet beginning to five times too much: how long acknowledgements take at half load, what is still
+//! taken when far more comes, how quickly the rest is refused, how quick pages stay, how much memory it takes; and how many bytes
+//! a report takes on disk, kept whole and only counted.
+
+use crate::{
+    bodies::Bodies,
+    figures::Disk,
+    pages,
+    senders::{self, Plan, Sent},
+    servers::{Server, Target},
+};
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+/// Senders that dawdle: each sends its head and then a byte a second.
+const SLOW: usize = 2_000;
+/// How many times as many connections as in a full load.
+const TIMES: usize = 5;
+const PAGES: [&str; 2] = ["/services/relay/production", "/pushes/relay-118"];
+const PASSWORD: &str = "correct horse battery staple";
+
+/// Runs it all and prints what was found.
+pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let bodies = Arc::new(Bodies::pack((20_000 * seconds as usize).min(400_000)));
+    on_disk(program, folder.path(), &bodies, connections, seconds)?;
+    let database = folder.path().join("storm.sqlite3");
+    let cookie = with_the_story(program, &database)?;
+    let target = Target {
+        program,
+        database: &format!("sqlite:{}", database.display()),
+        folder: folder.path(),
+        round: 0,
+        examples: None,
+    };
+    let server = Server::program(&target)?;
+    let cookie = cookie.sign_in(&server)?;
+    println!("at rest, the told story in its database: {:.1} MiB", server.memory()?.1);
+    let quiet = read_pages(&server, &cookie, seconds)?;
+    let sent = Arc::<AtomicUsize>::default();
+    let length = Duration::from_secs(seconds);
+    let disk = Disk::measure(folder.path())?;
+
+    let full = senders::send(&server, &Plan { connections, length, every: None }, &bodies, &sent)?;
+    let most = rate(&full);
+    println!("full load, {connections} connections: {most:.0} a second, p99 {}", millis(&full, 0.99));
+    println!("the most memory by then: {:.1} MiB; fdatasync median {:.0} µs", server.memory()?.0, disk.median_micros);
+
+    let every = Some(Duration::from_secs_f64(connections as f64 / (most / 2.0)));
+    let (half, stormy) = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| read_pages(&server, &cookie, seconds));
+        let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent);
+        (half, reading.join().unwrap_or_else(|_| Err("a reader panicked".into())))
+    });
+    let (half, stormy) = (half?, stormy?);
+    println!(
+        "half load: {:.0} a second, p50 {}, p99 {}, {} refused",
+        rate(&half),
+        millis(&half, 0.5),
+        millis(&half, 0.99),
+        half.refused
+    );
+    for (page, (before, meanwhile)) in PAGES.iter().zip(quiet.iter().zip(&stormy)) {
+        println!(
+            "{page}: p99 {} quiet, {} at half load, {:.1} times",
+            millis(before, 0.99),
+            millis(meanwhile, 0.99),
+            meanwhile.percentile(0.99).as_secs_f64() / before.percentile(0.99).as_secs_f64()
+        );
+    }
+
+    let ending = Arc::<AtomicBool>::default();
+    let dawdling = dawdle(&server, ending.clone());
+    let (over, stormy) = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| read_pages(&server, &cookie, seconds));
+        let plan = Plan { connections: TIMES * connections, length, every: None };
+        let over = senders::send(&server, &plan, &bodies, &sent);
+        (over, reading.join().unwrap_or_else(|_| Err("a reader panicked".into())))
+    });
+    ending.store(true, Ordering::Relaxed);
+    let slow = dawdling.join().map_err(|_| "a slow sender panicked".to_owned())?;
+    let (over, stormy) = (over?, stormy?);
+    println!(
+        "{TIMES} times as many connections and {slow} that dawdle: {:.0} a second taken, {:.2} of the most; {} refused, p99 of refusals {}",
+        rate(&over),
+        rate(&over) / most,
+        over.refused,
+        over.refusal_percentile(0.99).map_or("-".into(), |it| format!("{:.1} ms", it.as_secs_f64() * 1e3)),
+    );
+    for (page, meanwhile) in PAGES.iter().zip(&stormy) {
+        println!("{page}: p99 {} meanwhile", millis(meanwhile, 0.99));
+    }
+    println!("the most memory ever: {:.1} MiB", server.memory()?.0);
+    server.stop()
+}
+
+/// Bytes on disk for each report, where all are kept whole and where all but one of each kind are only counted.
+fn on_disk(
+    program: &Path,
+    folder: &Path,
+    bodies: &Arc<Bodies>,
+    connections: usize,
+    seconds: u64,
+) -> Result<(), String> {
+    for (what, examples, round) in [("kept whole", "1000000", 100), ("only counted", "1", 101)] {
+        let target = Target { program, database: "sqlite", folder, round, examples: Some(examples) };
+        let server = Server::program(&target)?;
+        let plan = Plan { connections, length: Duration::from_secs(2 * seconds), every: None };
+        let sent = senders::send(&server, &plan, bodies, &Arc::default())?;
+        server.stop()?;
+        let size = |end: &str| {
+            std::fs::metadata(folder.join(format!("load-{round}.sqlite3{end}"))).map_or(0, |it| it.len()) as f64
+        };
+        let bytes = size("") + size("-wal");
+        println!(
+            "{what}: {:.0} bytes on disk a report ({} reports, {:.0} a second; indexes, counts and everything else included)",
+            bytes / sent.accepted.max(1) as f64,
+            sent.accepted,
+            rate(&sent)
+        );
+    }
+    Ok(())
+}
+
+/// Loads the told story into a database where somebody can sign in.
+fn with_the_story(program: &Path, database: &Path) -> Result<Reader, String> {
+    let url = format!("sqlite:{}", database.display());
+    let story = concat!(env!("CARGO_MANIFEST_DIR"), "/src/story/told.ndjson");
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = Command::new(program);
+        command.args(arguments).args(["--database", &url]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        if let Some(mut to) = child.stdin.take() {
+            to.write_all(input.as_bytes()).map_err(|error| error.to_string())?;
+        }
+        let ended = child.wait().map_err(|error| error.to_string())?;
+        if ended.success() { Ok(()) } else { Err(format!("{arguments:?} ended with {ended}")) }
+    };
+    run(&["import", story], "")?;
+    run(&["admin", "user", "add", "reader@example.com", "--role", "viewer", "--password-stdin"], PASSWORD)?;
+    Ok(Reader)
+}
+
+/// Somebody who reads pages.
+struct Reader;
+
+impl Reader {
+    /// The cookie of a session.
+    fn sign_in(&self, server: &Server) -> Result<String, String> {
+        let body = format!("email=reader%40example.com&password={}&to=%2F", PASSWORD.replace(' ', "+"));
+        let request = format!(
+            "POST /sign-in HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            server.address,
+            body.len()
+        );
+        let mut stream = std::net::TcpStream::connect(server.address).map_err(|error| error.to_string())?;
+        stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).map_err(|error| error.to_string())?;
+        let set = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).ok_or("nobody could sign in")?;
+        Ok(set.split(';').next().unwrap_or(set).to_owned())
+    }
+}
+
+fn read_pages(server: &Server, cookie: &str, seconds: u64) -> Result<Vec<Sent>, String> {
+    let each = Duration::from_secs_f64(seconds as f64 / PAGES.len() as f64);
+    PAGES.iter().map(|page| pages::read(server, page, Some(cookie), 1, each)).collect()
+}
+
+/// Connections that send next to nothing, until the end. How many there were.
+fn dawdle(server: &Server, ending: Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
+    let (address, path) = (server.address, server.path.clone());
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return 0 };
+        runtime.block_on(async {
+            let mut open = Vec::with_capacity(SLOW);
+            let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 5000\r\n\r\n{{");
+            for _ in 0..SLOW {
+                if let Ok(mut stream) = TcpStream::connect(address).await
+                    && stream.write_all(head.as_bytes()).await.is_ok()
+                {
+                    open.push(stream);
+                }
+            }
+            while !ending.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                for stream in &mut open {
+                    // A server that has had enough of one may end it.
+                    let _ = stream.write_all(b" ").await;
+                }
+            }
+            open.len()
+        })
+    })
+}
+
+fn rate(sent: &Sent) -> f64 {
+    sent.accepted as f64 / sent.lasted.as_secs_f64()
+}
+
+fn millis(sent: &Sent, part: f64) -> String {
+    format!("{:.1} ms", sent.percentile(part).as_secs_f64() * 1e3)
+}
