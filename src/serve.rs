@@ -6,7 +6,7 @@ use crate::{
     flows, secret,
     store::Store,
     web::{self, App},
-    workers::{commit_telemetry::Telemetry, judge_live::Judging},
+    workers::{commit_telemetry::Telemetry, judge_live::Judging, look_after_store::LookingAfter},
 };
 use actix_web::{HttpServer, dev::Server, web::Data};
 use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
@@ -42,6 +42,7 @@ struct Workers {
     judging: Judging,
     judge: JoinHandle<()>,
     writer: JoinHandle<()>,
+    looking_after: LookingAfter,
 }
 
 impl Application {
@@ -51,6 +52,7 @@ impl Application {
             io::Error::new(error.kind(), format!("{} cannot be listened on: {error}", config.listen))
         })?;
         let address = listener.local_addr()?;
+        let looking_after = LookingAfter::start(store.clone(), clock)?;
         let (judging, judge) = waiting(|| Judging::start(store.clone(), clock))?;
         let wake = judging.clone();
         let (telemetry, writer) = Telemetry::start(store.clone(), clock, move || wake.wake())?;
@@ -64,7 +66,7 @@ impl Application {
             .workers(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8))
             .listen(listener)?
             .run();
-        Ok(Application { server, address, app, workers: Workers { judging, judge, writer } })
+        Ok(Application { server, address, app, workers: Workers { judging, judge, writer, looking_after } })
     }
 
     /// Serves until told to stop (SIGTERM, SIGINT), lets requests under way finish, commits what was taken, and ends.
@@ -76,7 +78,9 @@ impl Application {
         let ended = tokio::task::spawn_blocking(move || {
             let written = workers.writer.join().is_ok();
             workers.judging.stop();
-            written && workers.judge.join().is_ok()
+            let judged = workers.judge.join().is_ok();
+            drop(workers.looking_after);
+            written && judged
         })
         .await
         .unwrap_or(false);

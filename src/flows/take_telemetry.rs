@@ -43,11 +43,11 @@ pub struct Taken {
 /// Commits deliveries together. If the whole fails by one of them, each is tried alone, so that one bad row costs only itself.
 pub fn take_telemetry(store: &Store, deliveries: &[Delivery], now: Time) -> Vec<Result<Taken, StoreError>> {
     let together =
-        store.keep(|tx| deliveries.iter().map(|it| keep(tx, it, now)).collect::<Result<Vec<_>, StoreError>>());
+        store.take(|tx| deliveries.iter().map(|it| keep(tx, it, now)).collect::<Result<Vec<_>, StoreError>>());
     match together {
         Ok(taken) => taken.into_iter().map(Ok).collect(),
         Err(StoreError::Full) => deliveries.iter().map(|_| Err(StoreError::Full)).collect(),
-        Err(_) if deliveries.len() > 1 => deliveries.iter().map(|it| store.keep(|tx| keep(tx, it, now))).collect(),
+        Err(_) if deliveries.len() > 1 => deliveries.iter().map(|it| store.take(|tx| keep(tx, it, now))).collect(),
         Err(error) => deliveries.iter().map(|_| Err(error.clone())).collect(),
     }
 }

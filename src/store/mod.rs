@@ -3,11 +3,16 @@
 //! Reads take a [`Read`], writes a [`Tx`] that only [`Store::write`] makes. Everything here blocks; async code calls it
 //! from a thread that may wait.
 
+mod condition;
 mod connect;
+mod copies;
+mod disk;
 mod error;
 mod ledger;
+mod lock;
 pub mod schema;
 mod tx;
+mod upkeep;
 
 pub mod accounts;
 pub mod actors;
@@ -21,7 +26,9 @@ pub mod people;
 pub mod services;
 pub mod telemetry;
 
+pub use condition::Condition;
 pub use connect::{Backend, Db, redact};
+pub use copies::{Copied, Restored, backup, restore};
 pub use error::{StoreError, Transient};
 pub use ledger::Actor;
 pub use tx::{Read, Store, Tx};

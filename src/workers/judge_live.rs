@@ -44,6 +44,7 @@ struct Feed {
     fed_to: Time,
     seen: HashMap<[u8; 32], Time>,
     epoch: Option<String>,
+    reopened: u32,
 }
 
 impl Judging {
@@ -57,6 +58,7 @@ impl Judging {
             fed_to: time::from_micros(0),
             seen: HashMap::new(),
             epoch: None,
+            reopened: 0,
         };
         feed.start_again()?;
         let worker = std::thread::Builder::new().name("judge".into()).spawn(move || feed.run()).map_err(|error| {
@@ -110,6 +112,12 @@ impl Feed {
 
     /// Feeds what is new, or begins again where an import changed the past.
     fn look(&mut self) -> Result<(), Error> {
+        // A clock that was set back gives arrivals that lie before what was fed; and after a failure of the database, a
+        // commit that seemed to fail may be there. Nothing that is remembered tells what was missed: all is read again.
+        let set_back = self.clock.now() < self.fed_to - time::seconds(SLACK / 2);
+        if set_back || self.store.reopened() != self.reopened {
+            return self.start_again();
+        }
         let since = self.fed_to - time::seconds(SLACK);
         let (epoch, records) = self.store.read::<_, Error>(|read| {
             let epoch = read.setting(HISTORY_EPOCH)?;
@@ -126,11 +134,14 @@ impl Feed {
     }
 
     fn start_again(&mut self) -> Result<(), Error> {
+        let reopened = self.store.reopened();
         self.epoch = self.store.read::<_, Error>(|read| Ok(read.setting(HISTORY_EPOCH)?))?;
         let records = all_records(&self.store)?;
         *self.judging.judge.write().unwrap_or_else(PoisonError::into_inner) = Judge::new(Settings::default());
         self.seen.clear();
+        self.fed_to = time::from_micros(0);
         self.feed(records, true)?;
+        self.reopened = reopened;
         let keys: HashSet<String> = self.judging.read().keys().into_iter().collect();
         withdraw_missing(&self.store, &keys, self.clock.now())
     }
@@ -163,5 +174,50 @@ impl Feed {
             keep_ids(&self.store, &said, &keys)?;
         }
         keep_sayings(&self.store, &said, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flows::take_telemetry::{Delivery, take_telemetry};
+
+    fn report(store: &Store, id: &str, now: Time) {
+        let at = time::text(now);
+        let line = format!(
+            r#"{{"type":"crash","id":"{id}","at":"{at}","received_at":"{at}","service":"relay","environment":"production","release":"A","signature":"boom"}}"#
+        );
+        let Ok(Record::Crash(crash)) = Record::parse(&line) else { panic!("{line} is a crash") };
+        let reports = vec![(crash, crate::domain::crash::ReportKind::Crash, None)];
+        let delivery = Delivery { service: "relay".into(), door: "api", reports, ..Delivery::default() };
+        take_telemetry(store, &[delivery], now).pop().expect("an answer").expect("kept");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_an_hour_or_forward_a_day_hides_no_report_from_the_judge() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
+        let begun = time::parse("2026-03-03T12:00:00Z").expect("a time");
+        let judging = Judging { judge: Arc::new(RwLock::new(Judge::new(Settings::default()))), signal: Arc::default() };
+        let mut feed = Feed {
+            store: store.clone(),
+            clock: Clock::starting_at(begun),
+            judging,
+            fed_to: time::from_micros(0),
+            seen: HashMap::new(),
+            epoch: None,
+            reopened: 0,
+        };
+        feed.start_again().expect("begun");
+        for (id, minutes) in [("first", 0), ("back", -60), ("later", -59), ("forward", 24 * 60), ("back-again", 1)] {
+            let now = begun + time::minutes(minutes);
+            feed.clock = Clock::starting_at(now);
+            report(&store, id, now);
+            feed.look().expect("read");
+            // The first look after a jump begins again; the next one feeds what came since.
+            feed.look().expect("read");
+            let fed = feed.seen.values().any(|arrived| *arrived == now);
+            assert!(fed, "{id} was never fed to the judge");
+        }
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod commit_telemetry;
 pub mod judge_live;
+pub mod look_after_store;
