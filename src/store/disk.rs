@@ -28,13 +28,13 @@ pub(super) struct Room {
 
 impl Room {
     /// What telemetry leaves alone: the last 5 %, at most 64 MiB.
-    pub(super) fn kept_free(self) -> u64 {
+    fn kept_free(self) -> u64 {
         (self.total / 20).min(64 * MIB)
     }
 
-    /// The size of the reserve: 5 % of the disk, 16 to 64 MiB.
+    /// The size of the reserve: 5 % of the disk, 16 to 64 MiB, and less only on a disk that is smaller than that fourfold.
     fn reserve(self) -> u64 {
-        (self.total / 20).clamp(16 * MIB, 64 * MIB)
+        (self.total / 20).clamp(16 * MIB, 64 * MIB).min(self.total / 4)
     }
 }
 
@@ -58,9 +58,16 @@ impl Disk {
         had
     }
 
-    /// Makes the reserve again where there is room for it and for what telemetry leaves alone.
+    /// Whether there is too little room for telemetry. Where the reserve was given up, what it left is for people, and
+    /// telemetry waits until it can be made again.
+    pub(super) fn is_scarce(&self, room: Room) -> bool {
+        let wanted = if self.reserve.exists() { 0 } else { room.reserve() + room.kept_free() };
+        room.free < wanted + room.kept_free()
+    }
+
+    /// Makes the reserve, where it is not there. Only where room is not scarce.
     pub(super) fn make_reserve(&self, room: Room) {
-        if self.reserve.exists() || room.free < room.reserve() + 2 * room.kept_free() {
+        if self.reserve.exists() {
             return;
         }
         if let Err(error) = allocate(&self.reserve, room.reserve()) {

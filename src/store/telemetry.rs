@@ -421,12 +421,19 @@ impl Read<'_> {
 
     /// Crash reports and windows of exposure that reached us from an instant on, as records in no order.
     pub fn telemetry_since(&mut self, since: Time) -> Result<Vec<Record>, StoreError> {
+        self.telemetry_between(since, Time::MAX_UTC)
+    }
+
+    /// The same of what arrived before another instant.
+    pub fn telemetry_between(&mut self, since: Time, before: Time) -> Result<Vec<Record>, StoreError> {
         let exposures: Vec<ExposureRow> = on_each!(self.db, c => exposure::table
             .filter(exposure::received_at.ge(time::micros(since)))
+            .filter(exposure::received_at.lt(time::micros(before)))
             .select(ExposureRow::as_select())
             .load(c))?;
         let crashes: Vec<Vec<u8>> = on_each!(self.db, c => crash::table
             .filter(crash::received_at.ge(time::micros(since)))
+            .filter(crash::received_at.lt(time::micros(before)))
             .filter(crash::standing.eq(ReportKind::Crash.word()))
             .select(crash::body)
             .load(c))?;
@@ -435,6 +442,28 @@ impl Read<'_> {
             records.push(Record::Crash(unpack(&body)?.0));
         }
         Ok(records)
+    }
+
+    /// An instant before which, from `since` on, about `count` reports and as many windows arrived; none where fewer are left.
+    pub fn arrivals_end(&mut self, since: Time, count: i64) -> Result<Option<Time>, StoreError> {
+        let from = time::micros(since);
+        let crashes: Option<i64> = on_each!(self.db, c => crash::table
+            .filter(crash::received_at.ge(from))
+            .order(crash::received_at.asc())
+            .select(crash::received_at)
+            .offset(count)
+            .first(c)
+            .optional())?;
+        let windows: Option<i64> = on_each!(self.db, c => exposure::table
+            .filter(exposure::received_at.ge(from))
+            .order(exposure::received_at.asc())
+            .select(exposure::received_at)
+            .offset(count)
+            .first(c)
+            .optional())?;
+        // Where all of them arrived at one instant, that instant goes whole.
+        let end = [crashes, windows].into_iter().flatten().min();
+        Ok(end.map(|end| time::from_micros(end.max(from.saturating_add(1)))))
     }
 
     /// Whether any crash report or exposure has ever reached us.

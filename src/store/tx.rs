@@ -108,6 +108,7 @@ impl Store {
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.health().may_take()?;
+        self.let_people_pass();
         self.try_to(|tx| {
             let done = body(tx)?;
             ledger::append(tx)?;
@@ -120,7 +121,9 @@ impl Store {
         &self,
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        let waiting = self.wait_in_line();
         let outcome = self.try_to(&mut body);
+        drop(waiting);
         match outcome {
             Err(error) if error.is_full() && self.give_up_reserve() => self.try_to(body),
             outcome => outcome,

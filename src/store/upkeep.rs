@@ -39,6 +39,8 @@ struct Shared {
     /// Looks until the next try to open anew, and how long the wait before it was.
     backoff: Mutex<(u32, u32)>,
     reopened: AtomicU32,
+    /// How many transactions of people and workers wait or are under way.
+    in_line: AtomicU32,
     // Last, so that it is given back after every connection is closed.
     _lock: Option<Lock>,
 }
@@ -48,6 +50,15 @@ pub(super) struct Pools {
     pub(super) writers: Pool<Manager>,
     pub(super) readers: Pool<Manager>,
     pub(super) generation: u64,
+}
+
+/// A place in line for the writer.
+pub(super) struct InLine<'a>(&'a AtomicU32);
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Pools {
@@ -99,6 +110,7 @@ impl Store {
             disk,
             backoff: Mutex::default(),
             reopened: AtomicU32::new(0),
+            in_line: AtomicU32::new(0),
             _lock: lock,
         };
         Ok(Store { backend, shared: Arc::new(shared), origin: Arc::from("pushback") })
@@ -134,6 +146,23 @@ impl Store {
         pools.clone().ok_or_else(|| StoreError::Failed("it is being opened anew".into()))
     }
 
+    /// Stands in line for the writer, before telemetry, until dropped.
+    pub(super) fn wait_in_line(&self) -> InLine<'_> {
+        self.shared.in_line.fetch_add(1, Ordering::AcqRel);
+        InLine(&self.shared.in_line)
+    }
+
+    /// Lets whoever stands in line go first: telemetry would take the one writer again and again before those who wait have
+    /// woken up. Never for long, so that telemetry goes on too.
+    pub(super) fn let_people_pass(&self) {
+        for _ in 0..100 {
+            if self.shared.in_line.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+
     pub(super) fn give_up_reserve(&self) -> bool {
         self.shared.disk.as_ref().is_some_and(Disk::give_up_reserve)
     }
@@ -147,7 +176,7 @@ impl Store {
         };
         match disk.room() {
             Ok(room) => {
-                let scarce = room.free < room.kept_free();
+                let scarce = disk.is_scarce(room);
                 self.shared.health.room(scarce.then_some(room.free), now);
                 if !scarce {
                     disk.make_reserve(room);

@@ -89,3 +89,44 @@ fn a_reserve_beside_the_file_is_really_there_and_stays_the_only_one() {
     store.look_after(at("2026-03-03T00:00:01Z"));
     assert_eq!(std::fs::metadata(beside(&database, ".reserve")).expect("a reserve").len(), reserve.len() + 1);
 }
+
+#[test]
+fn a_hold_never_waits_long_behind_telemetry() {
+    use std::{
+        sync::atomic::{AtomicBool, AtomicU32, Ordering},
+        time::{Duration, Instant},
+    };
+    for engine in Engine::BOTH {
+        let database = TestDatabase::new(engine);
+        let store = database.open();
+        let (over, batches) = (AtomicBool::new(false), AtomicU32::new(0));
+        let mut waits = Vec::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let kept = store.take::<_, StoreError>(|tx| {
+                        (0..256).try_for_each(|row| tx.set_setting(&format!("telemetry-{row}"), "x"))
+                    });
+                    kept.expect("a batch is kept");
+                    batches.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            while batches.load(Ordering::Relaxed) == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            for _ in 0..60 {
+                let began = Instant::now();
+                let kept = set(&store, "hold");
+                waits.push(began.elapsed());
+                kept.expect("a hold is kept");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        waits.sort();
+        let (middle, longest) = (waits[waits.len() / 2], waits[waits.len() - 1]);
+        println!("{engine:?}: a hold waits {middle:?}, at most {longest:?}, beside {batches:?} batches of 256");
+        assert!(longest < Duration::from_secs(2), "{engine:?}: {longest:?}");
+        assert!(batches.load(Ordering::Relaxed) > 2, "telemetry starves on {engine:?}");
+    }
+}
