@@ -20,7 +20,7 @@ use crate::{
     },
     ledger::Verifier,
     serve::{Application, first_link},
-    store::{Actor, Store},
+    store::{self, Actor, Store},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{
@@ -83,6 +83,19 @@ enum Command {
         /// The file to write; standard output if none is named
         #[arg(long, short)]
         output: Option<PathBuf>,
+    },
+    /// Copy the SQLite database into a file, also while a server runs; the copy is checked before it gets its name
+    Backup {
+        /// The file to write; never overwritten
+        to: PathBuf,
+    },
+    /// Put a copy that pushback backup wrote in the place of the SQLite database; checks it first
+    Restore {
+        /// The copy
+        from: PathBuf,
+        /// Move the database that is there aside, and keep it under another name
+        #[arg(long)]
+        replace: bool,
     },
     /// Judge a history file, using at each moment only what had arrived by then
     Replay {
@@ -212,6 +225,8 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Demo) => demo::run(settings.listen, settings.base_url)?,
         Some(Command::Import { file }) => import(&settings, &file)?,
         Some(Command::Export { output }) => export(&settings, output)?,
+        Some(Command::Backup { to }) => backup(&settings, &to)?,
+        Some(Command::Restore { from, replace }) => restore(&settings, &from, replace)?,
         Some(Command::Replay { file, format }) => replay(&file, format)?,
         Some(Command::Admin { what }) => admin(&settings, what)?,
         Some(Command::Ledger { what: Ledger::Verify }) => return verify(&settings),
@@ -294,6 +309,35 @@ fn export(settings: &Settings, output: Option<PathBuf>) -> Result<(), Failure> {
         None => io::stdout().write_all(lines.as_bytes())?,
         Some(file) => std::fs::write(&file, lines)
             .map_err(|error| Failure(format!("{} cannot be written: {error}", file.display())))?,
+    }
+    Ok(())
+}
+
+fn backup(settings: &Settings, to: &Path) -> Result<(), Failure> {
+    let began = std::time::Instant::now();
+    let made = store::backup(&settings.database, to)?;
+    println!(
+        "{}: {} bytes, {} entries in the ledger, copied and checked in {:.1} s.",
+        to.display(),
+        made.bytes,
+        made.entries,
+        began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn restore(settings: &Settings, from: &Path, replace: bool) -> Result<(), Failure> {
+    let began = std::time::Instant::now();
+    let done = store::restore(from, &settings.database, replace)?;
+    println!(
+        "{} is in place: {} bytes, {} entries in the ledger, checked and copied in {:.1} s.",
+        from.display(),
+        done.copied.bytes,
+        done.copied.entries,
+        began.elapsed().as_secs_f64()
+    );
+    if let Some(moved) = done.moved {
+        println!("What was there before is kept as {}.", moved.display());
     }
     Ok(())
 }

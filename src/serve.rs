@@ -6,7 +6,7 @@ use crate::{
     flows, secret,
     store::Store,
     web::{self, App},
-    workers::{commit_telemetry::Telemetry, judge_live::Judging},
+    workers::{commit_telemetry::Telemetry, judge_live::Judging, look_after_store::LookingAfter},
 };
 use actix_web::{
     HttpServer,
@@ -60,6 +60,7 @@ struct Workers {
     judging: Judging,
     judge: JoinHandle<()>,
     writer: JoinHandle<()>,
+    looking_after: LookingAfter,
 }
 
 impl Application {
@@ -69,6 +70,7 @@ impl Application {
             io::Error::new(error.kind(), format!("{} cannot be listened on: {error}", config.listen))
         })?;
         let address = listener.local_addr()?;
+        let looking_after = LookingAfter::start(store.clone(), clock)?;
         let (judging, judge) = waiting(|| Judging::start(store.clone(), clock))?;
         // A short history is read before anybody asks; while a long one is read, gates say hold.
         if !waiting(|| judging.wait(READ_BY)) {
@@ -88,7 +90,7 @@ impl Application {
             .disable_signals()
             .listen(listener)?
             .run();
-        Ok(Application { server, address, app, workers: Workers { judging, judge, writer } })
+        Ok(Application { server, address, app, workers: Workers { judging, judge, writer, looking_after } })
     }
 
     /// Serves until told to stop (SIGTERM, SIGINT), lets requests under way finish, commits what was taken, and ends, within
@@ -102,7 +104,9 @@ impl Application {
         let ended = tokio::task::spawn_blocking(move || {
             let written = workers.writer.join().is_ok();
             workers.judging.stop();
-            written && workers.judge.join().is_ok()
+            let judged = workers.judge.join().is_ok();
+            drop(workers.looking_after);
+            written && judged
         })
         .await
         .unwrap_or(false);

@@ -24,7 +24,7 @@ pub fn told_story(program: &Path, seconds: u64) -> Result<(), String> {
     for page in PAGES {
         for readers in [1, 16] {
             let before = server.cpu()?;
-            let sent = read(&server, page, None, readers, Duration::from_secs(seconds.min(3)))?;
+            let sent = read(&server, page, None, (readers, Duration::ZERO), Duration::from_secs(seconds.min(3)))?;
             let cpu = server.cpu()? - before;
             if sent.refused > 0 {
                 return Err(format!("{page}: {} answers were no page", sent.refused));
@@ -42,12 +42,13 @@ pub fn told_story(program: &Path, seconds: u64) -> Result<(), String> {
     server.stop()
 }
 
-/// Reads a page again and again, from several readers at once, with a session's cookie where there is one.
+/// Reads a page again and again, from several readers at once, each of whom looks at it for a while, with a session's cookie
+/// where there is one.
 pub fn read(
     server: &Server,
     page: &str,
     cookie: Option<&str>,
-    readers: usize,
+    (readers, looks): (usize, Duration),
     length: Duration,
 ) -> Result<Sent, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|it| it.to_string())?;
@@ -67,6 +68,7 @@ pub fn read(
                     stream.write_all(request.as_bytes()).await?;
                     let status = read_answer(&mut stream, &mut answer).await?;
                     sent.note(status, began.elapsed());
+                    tokio::time::sleep(looks).await;
                 }
                 Ok::<Sent, std::io::Error>(sent)
             })

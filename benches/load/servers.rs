@@ -77,6 +77,8 @@ impl Server {
         let (key, project) = parts.ok_or_else(|| String::from_utf8_lossy(&added.stderr).into_owned())?;
         let mut command = Command::new(target.program);
         command.args(["--listen", "127.0.0.1:0", "--database", &url]).env("PUSHBACK_LOG", "warn");
+        // The told story lies in the past.
+        command.env("PUSHBACK_KEEP_REPORTS_DAYS", "36500").env("PUSHBACK_KEEP_COUNTS_DAYS", "36500");
         if let Some(examples) = target.examples {
             command.args(["--examples", examples]);
         }

@@ -26,12 +26,14 @@ const SLOW: usize = 2_000;
 /// How many times as many connections as in a full load.
 const TIMES: usize = 5;
 const PAGES: [&str; 2] = ["/services/relay/production", "/pushes/relay-118"];
+/// How long a reader looks at a page before the next.
+const LOOKS: Duration = Duration::from_millis(100);
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Runs it all and prints what was found.
 pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let bodies = Arc::new(Bodies::pack((20_000 * seconds as usize).min(400_000)));
+    let bodies = Arc::new(Bodies::pack((80_000 * seconds as usize).min(800_000)));
     on_disk(program, folder.path(), &bodies, connections, seconds)?;
     let database = folder.path().join("storm.sqlite3");
     let cookie = with_the_story(program, &database)?;
@@ -56,12 +58,7 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
     println!("the most memory by then: {:.1} MiB; fdatasync median {:.0} µs", server.memory()?.0, disk.median_micros);
 
     let every = Some(Duration::from_secs_f64(connections as f64 / (most / 2.0)));
-    let (half, stormy) = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| read_pages(&server, &cookie, seconds));
-        let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent);
-        (half, reading.join().unwrap_or_else(|_| Err("a reader panicked".into())))
-    });
-    let (half, stormy) = (half?, stormy?);
+    let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent)?;
     println!(
         "half load: {:.0} a second, p50 {}, p99 {}, {} refused",
         rate(&half),
@@ -69,6 +66,13 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
         millis(&half, 0.99),
         half.refused
     );
+    let (half, stormy) = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| read_pages(&server, &cookie, seconds));
+        let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent);
+        (half, reading.join().unwrap_or_else(|_| Err("a reader panicked".into())))
+    });
+    let (half, stormy) = (half?, stormy?);
+    println!("half load and somebody who reads pages: {:.0} a second, p99 {}", rate(&half), millis(&half, 0.99));
     for (page, (before, meanwhile)) in PAGES.iter().zip(quiet.iter().zip(&stormy)) {
         println!(
             "{page}: p99 {} quiet, {} at half load, {:.1} times",
@@ -173,7 +177,7 @@ impl Reader {
 
 fn read_pages(server: &Server, cookie: &str, seconds: u64) -> Result<Vec<Sent>, String> {
     let each = Duration::from_secs_f64(seconds as f64 / PAGES.len() as f64);
-    PAGES.iter().map(|page| pages::read(server, page, Some(cookie), 1, each)).collect()
+    PAGES.iter().map(|page| pages::read(server, page, Some(cookie), (1, LOOKS), each)).collect()
 }
 
 /// Connections that send next to nothing, until the end. How many there were.

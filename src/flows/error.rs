@@ -46,4 +46,8 @@ impl Transient for Error {
     fn is_transient(&self) -> bool {
         matches!(self, Error::Store(error) if error.is_transient())
     }
+
+    fn is_full(&self) -> bool {
+        matches!(self, Error::Store(error) if error.is_full())
+    }
 }

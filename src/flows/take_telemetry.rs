@@ -89,7 +89,9 @@ impl Keeper {
     pub fn take(&mut self, store: &Store, deliveries: &[Delivery], now: Time) -> Written {
         match self.together(store, deliveries, now) {
             Ok(written) => written,
-            Err(error @ (StoreError::Full | StoreError::Unusable(_))) => self.failed(deliveries, &error),
+            Err(error @ (StoreError::Full | StoreError::Failed(_) | StoreError::Unusable(_))) => {
+                self.failed(deliveries, &error)
+            }
             Err(_) if deliveries.len() > 1 => {
                 let mut written =
                     Written { answers: Vec::new(), records: Vec::new(), whole: 0, outcomes: Outcomes::new() };
@@ -121,7 +123,7 @@ impl Keeper {
     }
 
     fn together(&mut self, store: &Store, deliveries: &[Delivery], now: Time) -> Result<Written, StoreError> {
-        let kept = store.keep(|tx| self.keep(tx, deliveries, now));
+        let kept = store.take(|tx| self.keep(tx, deliveries, now));
         let Kepts { taken, records, learned, services, outcomes } = kept.inspect_err(|_| {
             self.memory.forget();
             self.services.clear();

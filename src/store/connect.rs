@@ -1,6 +1,10 @@
 //! Connections: which engine a URL names, how a connection is opened, and what is checked before it is used.
 
-use super::StoreError;
+use super::{
+    StoreError,
+    condition::{Health, Listener},
+};
+use diesel::migration::MigrationSource;
 use diesel::{
     Connection, RunQueryDsl, SqliteConnection,
     connection::SimpleConnection,
@@ -12,7 +16,12 @@ use diesel_async::{
     async_connection_wrapper::{AsyncConnectionWrapper, BlockOn},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use std::{cell::RefCell, future::Future, path::PathBuf, sync::Arc};
+use std::{
+    cell::RefCell,
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRESQL_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgresql");
@@ -82,15 +91,15 @@ pub fn redact(url: &str) -> String {
 }
 
 #[derive(diesel::QueryableByName)]
-struct TextRow {
+pub(super) struct TextRow {
     #[diesel(sql_type = Text)]
-    value: String,
+    pub(super) value: String,
 }
 
 #[derive(diesel::QueryableByName)]
-struct NumberRow {
+pub(super) struct NumberRow {
     #[diesel(sql_type = BigInt)]
-    value: i64,
+    pub(super) value: i64,
 }
 
 fn pragma(connection: &mut SqliteConnection, name: &str) -> Result<i64, StoreError> {
@@ -98,7 +107,26 @@ fn pragma(connection: &mut SqliteConnection, name: &str) -> Result<i64, StoreErr
     Ok(row.value)
 }
 
-fn connect_sqlite(path: &std::path::Path, writes: bool) -> Result<SqliteConnection, StoreError> {
+/// Opens a file that must be ours as it is: no pragma that changes it, and nothing made where nothing is.
+pub(super) fn open_copy(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        StoreError::Unusable(format!("{} cannot be read as a database of Pushback: {error}", path.display()))
+    };
+    if !path.is_file() {
+        return Err(unusable(&"there is no such file"));
+    }
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy()).map_err(|error| unusable(&error))?;
+    connection
+        .batch_execute("pragma busy_timeout = 5000; pragma trusted_schema = off;")
+        .map_err(|error| unusable(&error))?;
+    let owner = pragma(&mut connection, "application_id").map_err(|error| unusable(&error))?;
+    if owner != APPLICATION_ID {
+        return Err(unusable(&"it belongs to another program"));
+    }
+    Ok(connection)
+}
+
+fn connect_sqlite(path: &Path, writes: bool) -> Result<SqliteConnection, StoreError> {
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())
         .map_err(|error| StoreError::Unusable(format!("{} cannot be opened: {error}", path.display())))?;
     let foreign = |error: diesel::result::Error| match error.to_string() {
@@ -136,7 +164,8 @@ fn connect_sqlite(path: &std::path::Path, writes: bool) -> Result<SqliteConnecti
     connection
         .batch_execute(
             "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off;
-             pragma cell_size_check = on; pragma secure_delete = fast; pragma mmap_size = 0; pragma wal_autocheckpoint = 1000;",
+             pragma cell_size_check = on; pragma secure_delete = fast; pragma mmap_size = 0; pragma wal_autocheckpoint = 1000;
+             pragma journal_size_limit = 67108864;",
         )
         .map_err(foreign)?;
     if !writes {
@@ -222,11 +251,70 @@ impl BlockOn for OwnRuntime {
     }
 }
 
-/// Brings the database to the newest schema. A database that is newer than this program is refused.
-pub(super) fn migrate(db: &mut Db) -> Result<(), StoreError> {
+/// The versions of the schema that a database has been through and this program does not know, and those that it knows
+/// and the database has not seen.
+fn strange_and_pending(db: &mut Db) -> Result<(Vec<String>, Vec<String>), StoreError> {
+    fn known<B: diesel::backend::Backend>(source: EmbeddedMigrations) -> Result<Vec<String>, StoreError> {
+        let migrations = MigrationSource::<B>::migrations(&source)
+            .map_err(|error| StoreError::Other(format!("the program's own migrations cannot be read: {error}")))?;
+        Ok(migrations.iter().map(|it| it.name().version().to_string()).collect())
+    }
+    let known = match db {
+        Db::Sqlite(_) => known::<diesel::sqlite::Sqlite>(SQLITE_MIGRATIONS)?,
+        Db::Postgres(_) => known::<diesel::pg::Pg>(POSTGRESQL_MIGRATIONS)?,
+    };
+    let there = "select cast(count(*) as bigint) as value from";
+    let table = match db {
+        Db::Sqlite(_) => format!("{there} sqlite_master where name = '__diesel_schema_migrations'"),
+        Db::Postgres(_) => {
+            format!("{there} pg_class where relname = '__diesel_schema_migrations' and pg_table_is_visible(oid)")
+        }
+    };
+    let tables: NumberRow = super::on_each!(db, c => sql_query(table).get_result(c))?;
+    let applied: Vec<TextRow> = if tables.value == 0 {
+        Vec::new()
+    } else {
+        let versions = "select cast(version as text) as value from __diesel_schema_migrations";
+        super::on_each!(db, c => sql_query(versions).load(c))?
+    };
+    let strange = applied.iter().filter(|it| !known.contains(&it.value)).map(|it| it.value.clone()).collect();
+    let pending = known.into_iter().filter(|it| applied.iter().all(|applied| applied.value != *it)).collect();
+    Ok((strange, pending))
+}
+
+/// Refuses a database whose schema is newer than this program.
+pub(super) fn refuse_newer(db: &mut Db, name: &str) -> Result<Vec<String>, StoreError> {
+    let (strange, pending) = strange_and_pending(db)?;
+    match strange.iter().max() {
+        None => Ok(pending),
+        Some(version) => Err(StoreError::Unusable(format!(
+            "{name} was brought to schema {version} by a newer version of Pushback, which this one does not know. Start \
+             that version or a newer one, or restore a copy from before"
+        ))),
+    }
+}
+
+/// Brings the database to the newest schema; a SQLite file that is not new is copied first. A database that is newer than
+/// this program is refused.
+pub(super) fn migrate(backend: &Backend, db: &mut Db) -> Result<(), StoreError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
         StoreError::Unusable(format!("the database could not be brought to this version's schema: {error}"))
     };
+    let (name, file) = match backend {
+        Backend::Sqlite(path) => (path.display().to_string(), Some(path)),
+        Backend::Postgres(url) => (redact(url), None),
+    };
+    let pending = refuse_newer(db, &name)?;
+    let is_new = match db {
+        Db::Sqlite(c) => {
+            let tables: NumberRow = sql_query("select count(*) as value from sqlite_master").get_result(c)?;
+            tables.value == 0
+        }
+        Db::Postgres(_) => false,
+    };
+    if let (Some(file), Some(version), false) = (file, pending.iter().max(), is_new) {
+        super::copies::copy_before(file, version)?;
+    }
     match db {
         Db::Sqlite(c) => {
             c.run_pending_migrations(SQLITE_MIGRATIONS).map_err(failed)?;
@@ -245,11 +333,37 @@ pub(super) fn migrate(db: &mut Db) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Reads the whole of a SQLite file for broken pages.
+pub(super) fn quick_check(db: &mut Db) -> Result<(), StoreError> {
+    let Db::Sqlite(c) = db else { return Ok(()) };
+    let said: Vec<TextRow> = sql_query("select quick_check as value from pragma_quick_check limit 1").load(c)?;
+    match said.iter().find(|said| said.value != "ok") {
+        None => Ok(()),
+        Some(said) => Err(StoreError::Corrupt(format!("{}. Restore a backup with pushback restore", said.value))),
+    }
+}
+
+/// Empties the write-ahead log into the file, without waiting for anybody. Whether it is empty now.
+pub(super) fn empty_log(db: &mut Db) -> Result<bool, StoreError> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        busy: i64,
+    }
+    let Db::Sqlite(c) = db else { return Ok(true) };
+    // Most of the work beside the writer, who then waits for the rest only.
+    c.batch_execute("pragma busy_timeout = 0; pragma wal_checkpoint(passive);")?;
+    let done: Row = sql_query("pragma wal_checkpoint(truncate)").get_result(c)?;
+    Ok(done.busy == 0)
+}
+
 /// Makes pooled connections.
 #[derive(Debug)]
 pub(super) struct Manager {
     pub(super) backend: Backend,
     pub(super) writes: bool,
+    pub(super) health: Arc<Health>,
+    pub(super) generation: u64,
 }
 
 impl r2d2::ManageConnection for Manager {
@@ -257,7 +371,12 @@ impl r2d2::ManageConnection for Manager {
     type Error = StoreError;
 
     fn connect(&self) -> Result<Db, StoreError> {
-        self.backend.connect(self.writes)
+        let mut db = self.backend.connect(self.writes)?;
+        // A server looks after its own disk.
+        if let Db::Sqlite(c) = &mut db {
+            c.set_instrumentation(Listener { health: self.health.clone(), generation: self.generation });
+        }
+        Ok(db)
     }
 
     fn is_valid(&self, db: &mut Db) -> Result<(), StoreError> {

@@ -17,6 +17,10 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the disk is full")]
     Full,
+    /// The file or its disk failed: nothing is written before it has been opened anew and checked. Whether a write that ran
+    /// into this is kept is not known; the same ids sent again are harmless.
+    #[error("the database failed and must be opened anew first: {0}")]
+    Failed(String),
     /// A state change was about to be committed that left no ledger entry.
     #[error("nothing was written to the ledger, so nothing was changed")]
     NoLedgerEntry,
@@ -51,7 +55,12 @@ impl From<Diesel> for StoreError {
             Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
                 StoreError::Taken(info.message().to_owned())
             }
-            Diesel::DatabaseError(_, info) if info.message().contains("database or disk is full") => StoreError::Full,
+            Diesel::DatabaseError(_, info)
+                if info.message().contains("database or disk is full")
+                    || info.message().contains("No space left on device") =>
+            {
+                StoreError::Full
+            }
             other => StoreError::Other(other.to_string()),
         }
     }
@@ -67,10 +76,17 @@ impl From<diesel::r2d2::PoolError> for StoreError {
 pub trait Transient {
     /// Whether another try makes sense.
     fn is_transient(&self) -> bool;
+
+    /// Whether it was for lack of room on the disk.
+    fn is_full(&self) -> bool;
 }
 
 impl Transient for StoreError {
     fn is_transient(&self) -> bool {
         matches!(self, StoreError::Busy)
+    }
+
+    fn is_full(&self) -> bool {
+        matches!(self, StoreError::Full)
     }
 }

@@ -5,11 +5,16 @@
 
 mod arrivals;
 mod blocks;
+mod condition;
 mod connect;
+mod copies;
+mod disk;
 mod error;
 mod ledger;
+mod lock;
 pub mod schema;
 mod tx;
+mod upkeep;
 
 pub mod accounts;
 pub mod actors;
@@ -28,7 +33,9 @@ pub mod services;
 mod signatures;
 pub mod telemetry;
 
+pub use condition::Condition;
 pub use connect::{Backend, Db, redact};
+pub use copies::{Copied, Restored, backup, restore};
 pub use error::{StoreError, Transient};
 pub use ledger::Actor;
 pub use tx::{Read, Store, Tx};

@@ -4,7 +4,7 @@ use super::{
     Read, StoreError, Tx,
     changes::Kept,
     on_each,
-    schema::{crash_minute, exposure, outcome},
+    schema::{crash_minute, exposure, outcome, report, report_block},
 };
 use crate::domain::{Record, Time, exposure::Exposure, time};
 use diesel::prelude::*;
@@ -193,11 +193,10 @@ impl Read<'_> {
         Ok(records)
     }
 
-    /// Everything that is kept of crash reports and windows of exposure, as records in no order.
-    pub fn all_telemetry(&mut self) -> Result<Vec<Record>, StoreError> {
-        let ever = (time::from_micros(i64::MIN), time::from_micros(i64::MAX));
-        let mut records = self.exposures_received(ever)?;
-        records.extend(self.whole_crashes_received(ever)?.into_iter().map(Record::Crash));
+    /// The same with everything that is kept of the reports.
+    pub fn everything_received(&mut self, from: Time, before: Time) -> Result<Vec<Record>, StoreError> {
+        let mut records = self.exposures_received((from, before))?;
+        records.extend(self.whole_crashes_received((from, before))?.into_iter().map(Record::Crash));
         Ok(records)
     }
 
@@ -219,6 +218,36 @@ impl Read<'_> {
             .optional())?;
         let first = [window, self.first_whole()?, self.first_counted()?].into_iter().flatten().min();
         Ok(first.map(time::from_micros))
+    }
+
+    /// An instant before which, from `since` on, about `count` reports and as many windows arrived; none where fewer are left.
+    pub fn arrivals_end(&mut self, since: Time, count: i64) -> Result<Option<Time>, StoreError> {
+        let from = time::micros(since);
+        let whole: Option<i64> = on_each!(self.db, c => report::table
+            .filter(report::received_at.ge(from))
+            .order(report::received_at.asc())
+            .select(report::received_at)
+            .offset(count)
+            .first(c)
+            .optional())?;
+        // Each of these rows holds up to a few hundred.
+        let counted: Option<i64> = on_each!(self.db, c => report_block::table
+            .filter(report_block::last_received.ge(from))
+            .order(report_block::last_received.asc())
+            .select(report_block::last_received)
+            .offset(count / 200)
+            .first(c)
+            .optional())?;
+        let windows: Option<i64> = on_each!(self.db, c => exposure::table
+            .filter(exposure::received_at.ge(from))
+            .order(exposure::received_at.asc())
+            .select(exposure::received_at)
+            .offset(count)
+            .first(c)
+            .optional())?;
+        // Where all of them arrived at one instant, that instant goes whole.
+        let end = [whole, counted, windows].into_iter().flatten().min();
+        Ok(end.map(|end| time::from_micros(end.max(from.saturating_add(1)))))
     }
 
     /// Whether any crash report or exposure has ever reached us.

@@ -1,26 +1,14 @@
 //! Transactions: the handle that reads, the handle that writes, and who may make one.
 
-use super::{
-    Backend, Db, StoreError, Transient,
-    connect::{Manager, migrate},
-    ledger,
-};
+use super::{Db, StoreError, Transient, ledger};
 use diesel::{
     Connection,
     connection::{AnsiTransactionManager, TransactionManager},
-    r2d2::Pool,
     result::Error as Diesel,
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-/// A database, with its pools of connections. Cheap to clone.
-#[derive(Clone)]
-pub struct Store {
-    backend: Backend,
-    writers: Pool<Manager>,
-    readers: Pool<Manager>,
-    origin: Arc<str>,
-}
+pub use super::upkeep::Store;
 
 /// A handle that can only read.
 pub struct Read<'a> {
@@ -72,50 +60,10 @@ impl<E> From<Diesel> for Failed<E> {
 const TRIES: u64 = 5;
 
 impl Store {
-    /// Opens a database by its URL, checks it, and brings it to the newest schema.
-    pub fn open(url: &str) -> Result<Store, StoreError> {
-        let backend = Backend::parse(url)?;
-        if let Backend::Sqlite(path) = &backend
-            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| StoreError::Unusable(format!("{} cannot be created: {error}", folder.display())))?;
-        }
-        migrate(&mut backend.connect(true)?)?;
-        // SQLite has one writer; a second one would only wait for the first.
-        let (writers, readers) = match &backend {
-            Backend::Sqlite(_) => (1, 4),
-            Backend::Postgres(_) => (6, 4),
-        };
-        let pool = |writes: bool, size: u32| {
-            Pool::builder()
-                .max_size(size)
-                .min_idle(Some(1))
-                .connection_timeout(Duration::from_secs(10))
-                .test_on_check_out(matches!(backend, Backend::Postgres(_)))
-                .build(Manager { backend: backend.clone(), writes })
-        };
-        Ok(Store {
-            writers: pool(true, writers)?,
-            readers: pool(false, readers)?,
-            backend,
-            origin: Arc::from("pushback"),
-        })
-    }
-
-    /// Which engine, and where.
-    pub fn backend(&self) -> &Backend {
-        &self.backend
-    }
-
-    /// The name that checkpoints of this ledger carry.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
     /// Reads, in one snapshot.
     pub fn read<T, E: From<StoreError>>(&self, body: impl FnOnce(&mut Read<'_>) -> Result<T, E>) -> Result<T, E> {
-        let mut db = self.readers.get().map_err(StoreError::from)?;
+        let pools = self.pools()?;
+        let mut db = pools.readers.get().map_err(StoreError::from)?;
         let body = |db: &mut Db| body(&mut Read { db });
         settle(match &mut *db {
             // A plain BEGIN on SQLite takes its snapshot at the first read; readers never wait for the writer.
@@ -153,25 +101,67 @@ impl Store {
         })
     }
 
+    /// Keeps telemetry, as [`Store::keep`] does, as long as there is room that people do not need: it gets nothing of the
+    /// reserve. [`StoreError::Full`] otherwise.
+    pub fn take<T, E: From<StoreError> + Transient>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.health().may_take()?;
+        self.let_people_pass();
+        self.try_to(|tx| {
+            let done = body(tx)?;
+            ledger::append(tx)?;
+            Ok(done)
+        })
+    }
+
+    /// Runs a transaction of people or workers: where the disk is full, the reserve is given up for it.
     fn transact<T, E: From<StoreError> + Transient>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let waiting = self.wait_in_line();
+        let outcome = self.try_to(&mut body);
+        drop(waiting);
+        match outcome {
+            Err(error) if error.is_full() && self.give_up_reserve() => self.try_to(body),
+            outcome => outcome,
+        }
+    }
+
+    fn try_to<T, E: From<StoreError> + Transient>(
         &self,
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut db = self.writers.get().map_err(StoreError::from)?;
+            let pools = self.pools()?;
+            self.health().may_write(pools.generation)?;
+            let mut db = pools.writers.get().map_err(StoreError::from)?;
+            // It may have failed while this one waited for its turn.
+            self.health().may_write(pools.generation)?;
             let run = |db: &mut Db| body(&mut Tx { read: Read { db }, entries: Vec::new() });
             let outcome = match &mut *db {
                 // A plain BEGIN that reads and then writes fails at once when another writer came between.
                 Db::Sqlite(_) => snapshot(&mut db, run, "begin immediate"),
                 Db::Postgres(_) => snapshot(&mut db, run, "begin"),
             };
+            // What failed meanwhile may be what was written here: nobody is told that it is kept.
+            self.health().may_write(pools.generation)?;
             match outcome {
                 Err(failed) if tries < TRIES && failed.is_transient() => {
+                    drop(db);
                     std::thread::sleep(Duration::from_millis(10 * tries * tries));
                 }
-                outcome => return settle(outcome),
+                outcome => {
+                    let settled = settle(outcome);
+                    if settled.as_ref().is_err_and(Transient::is_full) {
+                        self.health().fill();
+                    }
+                    return settled;
+                }
             }
         }
     }
@@ -248,7 +238,8 @@ mod tests {
     fn every_pooled_connection_of_sqlite_is_durable_patient_and_strict_and_readers_cannot_write() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
-        for (pool, query_only) in [(&store.writers, 0), (&store.readers, 1)] {
+        let pools = store.pools().expect("open");
+        for (pool, query_only) in [(&pools.writers, 0), (&pools.readers, 1)] {
             // All at once, so that each is another one.
             let mut connections: Vec<_> = (0..pool.max_size()).map(|_| pool.get().expect("a connection")).collect();
             for connection in &mut connections {

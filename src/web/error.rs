@@ -101,11 +101,22 @@ impl From<Error> for WebError {
                 retry_after: Some(1),
                 ..with(StatusCode::SERVICE_UNAVAILABLE, "Not now", vec!["The database is busy. Try again in a second.".into()])
             },
-            Error::Store(StoreError::Full) => with(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "The disk is full",
-                vec!["Nothing was kept. Make room on the database’s disk; then this works again by itself.".into()],
-            ),
+            Error::Store(StoreError::Full) => WebError {
+                retry_after: Some(10),
+                ..with(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "The disk is full",
+                    vec!["Nothing was kept. Make room on the database’s disk; then this works again by itself.".into()],
+                )
+            },
+            Error::Store(StoreError::Failed(_)) => WebError {
+                retry_after: Some(5),
+                ..with(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The database failed",
+                    vec!["It is being opened anew and checked. Whether this was kept is not known: look, or send the same again, which is harmless.".into()],
+                )
+            },
             Error::Store(
                 error @ (StoreError::NotFound
                 | StoreError::Taken(_)

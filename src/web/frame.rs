@@ -29,6 +29,7 @@ pub struct Frame {
     /// What forms must carry.
     pub csrf: String,
     person: Option<(String, Role)>,
+    trouble: Option<String>,
 }
 
 /// A link in the navigation.
@@ -65,6 +66,7 @@ impl Frame {
             zone: signed.zone,
             csrf: signed.csrf.clone(),
             person: Some((signed.person.email.clone(), signed.person.role)),
+            trouble: app.store.condition().0.sentence(),
         }
     }
 
@@ -81,6 +83,7 @@ impl Frame {
             zone: None,
             csrf: String::new(),
             person: None,
+            trouble: None,
         }
     }
 
@@ -98,6 +101,7 @@ impl Frame {
             zone: None,
             csrf: String::new(),
             person: None,
+            trouble: None,
         }
     }
 
@@ -140,6 +144,11 @@ impl Frame {
     /// Whether who is signed in administers.
     pub fn may_administer(&self) -> bool {
         self.may(Act::Administer)
+    }
+
+    /// What administrators must know of the database, where it is not sound.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref().filter(|_| self.may_administer())
     }
 
     /// The navigation.

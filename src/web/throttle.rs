@@ -20,8 +20,10 @@ pub struct Throttle(Mutex<HashMap<String, (u32, Time)>>);
 impl Throttle {
     /// Seconds that this name must still wait; zero where it may try.
     pub fn wait(&self, name: &str, now: Time) -> u64 {
-        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((failures, last)) = table.get(name) else { return 0 };
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((failures, last)) = table.get_mut(name) else { return 0 };
+        // A clock that was set back must not make anybody wait for it to catch up.
+        *last = (*last).min(now);
         u64::try_from((*last + pause(*failures) - now).num_seconds()).unwrap_or(0)
     }
 
@@ -62,6 +64,9 @@ mod tests {
         }
         assert_eq!(throttle.wait("dana", now), LONGEST as u64);
         assert_eq!(throttle.wait("dana", now + time::seconds(LONGEST)), 0);
+        let set_back = now - time::minutes(60);
+        assert_eq!(throttle.wait("dana", set_back), LONGEST as u64);
+        assert_eq!(throttle.wait("dana", set_back + time::seconds(LONGEST)), 0);
         throttle.succeeded("dana");
         assert_eq!(throttle.wait("dana", now), 0);
     }

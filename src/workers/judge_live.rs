@@ -27,8 +27,8 @@ const SLEEP: Duration = Duration::from_secs(2);
 const BETWEEN: Duration = Duration::from_millis(100);
 /// How many records may wait to be fed; past that they are read from the database when there is time.
 const WAITING: usize = 50_000;
-/// How much of a history is read at once, hours of arrival.
-const AT_ONCE: i64 = 6;
+/// How many reports, and how many windows of exposure, of a history are read at once.
+const AT_ONCE: i64 = 20_000;
 
 /// The judge as it stands, for whoever asks the gate. Cheap to clone.
 #[derive(Clone)]
@@ -62,6 +62,7 @@ struct Feed {
     polled: Instant,
     /// What the judge said that is not kept yet.
     unsaid: Vec<Said>,
+    reopened: u32,
 }
 
 impl Judging {
@@ -79,6 +80,7 @@ impl Judging {
             behind: false,
             polled: Instant::now(),
             unsaid: Vec::new(),
+            reopened: 0,
         };
         let worker = std::thread::Builder::new().name("judge".into()).spawn(move || feed.run()).map_err(|error| {
             Error::Store(crate::store::StoreError::Unusable(format!("no thread could be had for the judge: {error}")))
@@ -193,6 +195,12 @@ impl Feed {
 
     /// Feeds what is new, or begins again where an import changed the past.
     fn look(&mut self) -> Result<(), Error> {
+        // A clock that was set back gives arrivals that lie before what was fed; and after a failure of the database, a
+        // commit that seemed to fail may be there. Nothing that is remembered tells what was missed: all is read again.
+        let set_back = self.clock.now() < self.fed_to - time::seconds(SLACK / 2);
+        if set_back || self.store.reopened() != self.reopened {
+            return self.start_again();
+        }
         let (mut records, dropped) = self.judging.waiting();
         // Other nodes write into the same PostgreSQL.
         let shared = matches!(self.store.backend(), Backend::Postgres(_)) && self.polled.elapsed() >= SLEEP;
@@ -228,34 +236,32 @@ impl Feed {
     }
 
     fn start_again(&mut self) -> Result<(), Error> {
-        let (epoch, mut changes, first) = self.store.read::<_, Error>(|read| {
+        let reopened = self.store.reopened();
+        let (epoch, mut changes) = self.store.read::<_, Error>(|read| {
             let ever = time::from_micros(i64::MIN);
-            Ok((read.setting(HISTORY_EPOCH)?, read.changes_since(ever)?, read.first_telemetry()?))
+            Ok((read.setting(HISTORY_EPOCH)?, read.changes_since(ever)?))
         })?;
         // Beside the one that is asked, which knows more until this one has caught up.
         let mut judge = Judge::new(Settings::default());
         self.seen.clear();
         self.fed_to = time::from_micros(0);
-        let now = self.clock.now();
+        let began = self.clock.now();
         // Part by part, so that a long history need not be held at once.
-        let (mut from, mut hours) = (first.unwrap_or(now).min(now), AT_ONCE);
+        let mut from = time::from_micros(i64::MIN);
         loop {
-            let next = from + time::minutes(hours * 60);
-            let last = next > self.clock.now();
-            let before = if last { Time::MAX_UTC } else { next };
+            let end = self.store.read::<_, Error>(|read| Ok(read.arrivals_end(from, AT_ONCE)?))?;
+            let (last, before) = (end.is_none(), end.unwrap_or(Time::MAX_UTC));
             if last {
                 // What was handed over until here is in the database, and what comes from here on is handed over.
                 drop(self.judging.waiting());
             }
             let (mut records, meanwhile) = self.store.read::<_, Error>(|read| {
                 // What people did while the rest was read.
-                let meanwhile = if last { read.changes_since(now - time::seconds(SLACK))? } else { Vec::new() };
+                let meanwhile = if last { read.changes_since(began - time::seconds(SLACK))? } else { Vec::new() };
                 Ok((read.telemetry_received(from, before)?, meanwhile))
             })?;
             changes.extend(meanwhile);
             let (due, later) = changes.into_iter().partition(|record: &Record| last || record.received_at() < before);
-            // Years in which nothing arrived are passed quickly.
-            hours = if records.is_empty() { hours * 2 } else { AT_ONCE };
             records.extend::<Vec<Record>>(due);
             changes = later;
             self.drop_seen(&mut records);
@@ -271,7 +277,7 @@ impl Feed {
         keep_ids(&self.store, &said, &keys)?;
         keep_sayings(&self.store, &said, now)?;
         withdraw_missing(&self.store, &keys, now)?;
-        (self.epoch, self.unsaid) = (epoch, Vec::new());
+        (self.epoch, self.unsaid, self.reopened) = (epoch, Vec::new(), reopened);
         self.judging.signal().ready = true;
         self.judging.signal.1.notify_all();
         Ok(())
@@ -324,4 +330,59 @@ fn key(record: &Record) -> [u8; 16] {
         other => other.content_hash(),
     };
     std::array::from_fn(|at| hash[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::crash::ReportKind,
+        flows::take_telemetry::{Delivery, Keeper},
+        store::{keeping::Examples, packing::Packer, reports::Report},
+    };
+
+    fn report(store: &Store, id: &str, now: Time) {
+        let at = time::text(now);
+        let line = format!(
+            r#"{{"type":"crash","id":"{id}","at":"{at}","received_at":"{at}","service":"relay","environment":"production","release":"A","signature":"boom"}}"#
+        );
+        let Ok(Record::Crash(crash)) = Record::parse(&line) else { panic!("{line} is a crash") };
+        let report = Report::whole(crash, ReportKind::Crash, None, &Packer::default()).expect("it packs");
+        let delivery = Delivery { service: "relay".into(), door: "api", reports: vec![report], ..Delivery::default() };
+        let mut written = Keeper::new(Examples::all()).take(store, &[delivery], now);
+        written.answers.pop().expect("an answer").expect("kept");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_an_hour_or_forward_a_day_hides_no_report_from_the_judge() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
+        let begun = time::parse("2026-03-03T12:00:00Z").expect("a time");
+        let judging = Judging { judge: Arc::new(RwLock::new(Judge::new(Settings::default()))), signal: Arc::default() };
+        let mut feed = Feed {
+            store: store.clone(),
+            clock: Clock::starting_at(begun),
+            judging,
+            fed_to: time::from_micros(0),
+            seen: HashMap::new(),
+            epoch: None,
+            reopened: 0,
+            behind: false,
+            polled: Instant::now(),
+            unsaid: Vec::new(),
+        };
+        feed.start_again().expect("begun");
+        for (id, minutes) in [("first", 0), ("back", -60), ("later", -59), ("forward", 24 * 60), ("back-again", 1)] {
+            let now = begun + time::minutes(minutes);
+            feed.clock = Clock::starting_at(now);
+            report(&store, id, now);
+            feed.behind = true;
+            feed.look().expect("read");
+            // The first look after a jump begins again; the next one feeds what came since.
+            feed.behind = true;
+            feed.look().expect("read");
+            let fed = feed.seen.values().any(|arrived| *arrived == now);
+            assert!(fed, "{id} was never fed to the judge");
+        }
+    }
 }

@@ -2,4 +2,5 @@
 
 pub mod commit_telemetry;
 pub mod judge_live;
+pub mod look_after_store;
 pub mod quota;

@@ -17,26 +17,26 @@ const SENDERS: u32 = 8;
 
 /// What senders were told.
 #[derive(Default)]
-struct Told {
+pub(super) struct Told {
     /// Ids that were answered with 200.
-    acknowledged: BTreeSet<String>,
+    pub(super) acknowledged: BTreeSet<String>,
     /// Ids that were sent and not answered: they may be kept or not.
-    unknown: BTreeSet<String>,
+    pub(super) unknown: BTreeSet<String>,
 }
 
-fn envelope(id: &str) -> Vec<u8> {
+pub(super) fn envelope(id: &str) -> Vec<u8> {
     let event = format!(
         r#"{{"event_id":"{id}","timestamp":1772500000.5,"platform":"native","level":"fatal","release":"A","environment":"production","exception":{{"values":[{{"type":"SIGSEGV","value":"boom","mechanism":{{"type":"signal","handled":false}}}}]}}}}"#
     );
     format!("{{\"event_id\":\"{id}\"}}\n{{\"type\":\"event\",\"length\":{}}}\n{event}\n", event.len()).into_bytes()
 }
 
-fn send(client: &Client, door: &str, id: &str) -> Option<u16> {
+pub(super) fn send(client: &Client, door: &str, id: &str) -> Option<u16> {
     client.try_send("POST", door, &[], &envelope(id)).ok().map(|answer| answer.status)
 }
 
 /// Sends reports, one after another from each sender, until nobody answers. Comes back when the load is running.
-fn load(program: &Program, door: &str) -> Vec<JoinHandle<Told>> {
+pub(super) fn load(program: &Program, door: &str) -> Vec<JoinHandle<Told>> {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     let answered = Arc::new(AtomicU32::new(0));
     let sender = || {
@@ -67,7 +67,7 @@ fn load(program: &Program, door: &str) -> Vec<JoinHandle<Told>> {
     senders
 }
 
-fn gather(senders: Vec<JoinHandle<Told>>, into: &mut Told) {
+pub(super) fn gather(senders: Vec<JoinHandle<Told>>, into: &mut Told) {
     for sender in senders {
         let told = sender.join().expect("a sender");
         into.acknowledged.extend(told.acknowledged);
@@ -76,7 +76,7 @@ fn gather(senders: Vec<JoinHandle<Told>>, into: &mut Told) {
 }
 
 /// A database with one service, and the path of its door.
-fn with_a_door(engine: Engine) -> (TestDatabase, String) {
+pub(super) fn with_a_door(engine: Engine) -> (TestDatabase, String) {
     let database = TestDatabase::new(engine);
     let dsn = run_well(&["admin", "service", "add", "relay", "--database", &database.url], "");
     let key = dsn.split("//").nth(1).and_then(|rest| rest.split('@').next()).expect("a key").to_owned();
@@ -90,7 +90,7 @@ fn kept_ids(database: &TestDatabase) -> Vec<String> {
 }
 
 /// Holds what is kept against what was told.
-fn check(database: &TestDatabase, told: &Told) {
+pub(super) fn check(database: &TestDatabase, told: &Told) {
     let kept = kept_ids(database);
     let once: BTreeSet<String> = kept.iter().cloned().collect();
     assert_eq!(kept.len(), once.len(), "a report is kept twice");

@@ -1,6 +1,8 @@
 //! The whole way, as an operator, a script or a reader goes it: the real program or a whole server, nothing in between.
 
 mod command_line;
+mod copies;
+mod disk_full;
 mod durability;
 mod first_administrator;
 mod story;

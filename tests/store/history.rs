@@ -210,3 +210,25 @@ fn a_reader_sees_one_moment_however_long_it_reads() {
         assert_eq!(read(store, |read| read.setting("x")), Some("1".into()));
     });
 }
+
+#[test]
+fn a_history_read_in_small_pages_is_the_same_history() {
+    for engine in Engine::BOTH {
+        let store = TestDatabase::told(engine).open();
+        let whole = all_records(&store).expect("read");
+        assert!(whole.len() > 1000);
+        for page in [50, 333] {
+            let paged = pushback::flows::export_history::records_by(&store, page).expect("read");
+            assert!(paged == whole, "{page} at a time differ on {engine:?}");
+        }
+        let ever = at("2020-01-01T00:00:00Z");
+        let end = read(&store, |read| read.arrivals_end(ever, 100)).expect("more than 100 arrived");
+        let some = read(&store, |read| read.telemetry_received(ever, end));
+        assert!((1..=200).contains(&some.len()) && some.iter().all(|it| it.received_at() < end));
+        assert_eq!(read(&store, |read| read.arrivals_end(end, i64::from(u32::MAX))), None);
+        let verified = read(&store, |read| read.verify_ledger());
+        assert!(verified.size > 10);
+        let said = store.read::<_, StoreError>(|read| read.ledger_head()).expect("a head").map(|(size, ..)| size);
+        assert_eq!(said, i64::try_from(verified.size).ok());
+    }
+}

@@ -4,6 +4,7 @@ mod accounts;
 mod actors;
 mod changes;
 mod coverage;
+mod faults;
 mod findings;
 mod history;
 mod incidents;

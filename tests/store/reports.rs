@@ -108,7 +108,7 @@ fn what_is_only_counted_is_judged_and_exported_like_the_rest() {
             .collect();
         for mut found in [
             read(store, |read| read.telemetry_received(minute(0), minute(9))),
-            read(store, |read| read.all_telemetry()),
+            read(store, |read| read.everything_received(minute(0), Time::MAX_UTC)),
         ] {
             Record::sort_by_arrival(&mut found);
             assert_eq!(found.iter().map(judged).collect::<Vec<_>>(), expected);

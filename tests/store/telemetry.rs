@@ -165,7 +165,7 @@ fn the_judge_is_fed_what_arrived_since_and_no_handled_errors() {
         assert_eq!(found, [Record::Crash(judged), Record::Exposure(window)]);
         assert_eq!(read(store, |read| read.telemetry_received(minute(51), minute(55))), []);
         assert_eq!(read(store, |read| read.first_telemetry()), Some(minute(2)));
-        let all = read(store, |read| read.all_telemetry());
+        let all = read(store, |read| read.everything_received(minute(0), Time::MAX_UTC));
         assert!(
             all.len() == 3 && all.contains(&Record::Crash(late)),
             "everything that was said is still there: {all:?}"

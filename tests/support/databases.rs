@@ -101,6 +101,12 @@ impl TestDatabase {
         .expect(name);
     }
 
+    /// A SQLite file that is there already.
+    pub fn at(path: &std::path::Path) -> TestDatabase {
+        let folder = TempDir::with_prefix("pushback-test-").expect("a temporary folder");
+        TestDatabase { url: format!("sqlite:{}", path.display()), engine: Engine::Sqlite, folder }
+    }
+
     /// Opens it as the program does.
     pub fn open(&self) -> Store {
         Store::open(&self.url).expect("an empty database opens")

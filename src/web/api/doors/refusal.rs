@@ -104,7 +104,7 @@ impl From<IntakeError> for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
         match error {
-            StoreError::Full => Refusal::new(
+            StoreError::Full => Refusal::not_now(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "The disk is full. Nothing was kept until somebody makes room.",
             ),
