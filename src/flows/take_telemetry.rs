@@ -215,10 +215,12 @@ pub fn wants_dictionary(in_use: &Dictionary, whole: i64) -> bool {
 /// Trains a dictionary on the latest reports and keeps it; what is packed from then on is smaller.
 pub fn train_dictionary(store: &Store, packer: &Packer, whole: i64, now: Time) -> Result<bool, StoreError> {
     let texts = store.read::<_, StoreError>(|read| read.report_texts(SAMPLES))?;
-    let Some(dictionary) = packing::train(&texts, packer.dictionary().reports + whole, now) else { return Ok(false) };
-    store.keep::<_, StoreError>(|tx| tx.keep_dictionary(&dictionary, now))?;
-    packer.take_up(dictionary);
-    Ok(true)
+    let in_use = packer.dictionary();
+    let Some(dictionary) = packing::train(&texts, &in_use, in_use.reports + whole) else { return Ok(false) };
+    let new = store.keep::<_, StoreError>(|tx| tx.keep_dictionary(&dictionary, now))?;
+    // Another node may have been quicker; then its dictionary is as good.
+    packer.take_up(if new { dictionary } else { store.read::<_, StoreError>(|read| read.latest_dictionary())? });
+    Ok(new)
 }
 
 impl Taken {

@@ -97,6 +97,8 @@ pub struct Gauges {
     pub judge_ready: bool,
     /// When this process began, seconds since 1970.
     pub started: f64,
+    /// The database's condition, one word.
+    pub database: &'static str,
 }
 
 impl Default for Metrics {
@@ -178,6 +180,9 @@ impl Metrics {
         one(&mut text, "pushback_judge_lag_seconds", "gauge", about, gauges.judge_lag);
         let ready = f64::from(u8::from(gauges.judge_ready));
         one(&mut text, "pushback_judge_ready", "gauge", "Whether the judge has read the history.", ready);
+        let about = "1 beside the word for what the database can be asked now.";
+        head(&mut text, "pushback_database_condition", "gauge", about);
+        line(&mut text, &format!("pushback_database_condition{{condition=\"{}\"}}", gauges.database), 1.0);
         one(
             &mut text,
             "process_start_time_seconds",
@@ -240,7 +245,7 @@ mod tests {
         metrics.became("envelope", "crash", 2);
         metrics.became("api", "odd \"words\"\n", 1);
         metrics.answered(Asked::Door, 429, Duration::from_millis(30));
-        let gauges = Gauges { queue: (4, 1024), judge_lag: 0.25, judge_ready: true, started: 1.5e9 };
+        let gauges = Gauges { queue: (4, 1024), judge_lag: 0.25, judge_ready: true, started: 1.5e9, database: "sound" };
         let text = metrics.text(&gauges);
         for expected in [
             "pushback_telemetry_queue 4\n",
@@ -256,6 +261,7 @@ mod tests {
             "pushback_http_seconds_bucket{asked=\"door\",status=\"4xx\",le=\"0.05\"} 1\n",
             "pushback_judge_lag_seconds 0.25\n",
             "pushback_judge_ready 1\n",
+            "pushback_database_condition{condition=\"sound\"} 1\n",
             "process_start_time_seconds 1500000000\n",
             "process_resident_memory_bytes ",
             "process_open_fds ",

@@ -82,7 +82,7 @@ pub struct Report {
 /// The body of a report: everything that the columns do not say, packed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Whole {
-    /// The first half of the SHA-256 of what the report says: the same id with another hash is another report.
+    /// The beginning of the SHA-256 of what the report says: the same id with another hash is another report.
     hash: Vec<u8>,
     dictionary: i64,
     body: Vec<u8>,
@@ -92,7 +92,7 @@ pub struct Whole {
 const COLUMNS: [&str; 10] =
     ["type", "id", "at", "received_at", "service", "environment", "release", "cell", "host", "clients_dropped"];
 /// How long the hash of a report is, bytes. Rows that were there before had all 32.
-pub(super) const HASH: usize = 16;
+pub(super) const HASH: usize = 8;
 
 impl Report {
     /// A report with its body packed, to be kept whole where there is room. `detail` is what else the sender said, as JSON.

@@ -140,6 +140,15 @@ impl Store {
         self.shared.health.condition()
     }
 
+    /// Whether telemetry would be kept now: asked before a request's body is read.
+    ///
+    /// # Errors
+    /// `Full` or `Failed`
+    pub fn may_take(&self) -> Result<(), StoreError> {
+        self.shared.health.may_take()?;
+        self.shared.health.may_write(self.shared.health.generation())
+    }
+
     /// How often it was opened anew after a failure. Whoever remembers what was read before must read it again when this
     /// has grown: a commit that seemed to fail may be there.
     pub fn reopened(&self) -> u32 {

@@ -34,6 +34,10 @@ pub async fn ready(app: Data<App>) -> HttpResponse {
     if !matches!(tokio::time::timeout(WITHIN, answer).await, Ok(Ok(Ok(_)))) {
         missing.push("The database does not answer.");
     }
+    let condition = app.store.condition().0.sentence();
+    if let Some(sentence) = &condition {
+        missing.push(sentence);
+    }
     if !app.telemetry.is_open() {
         missing.push("The telemetry writer has ended.");
     }
@@ -57,6 +61,7 @@ pub async fn metrics(app: Data<App>, request: HttpRequest) -> Result<HttpRespons
         queue: app.telemetry.queue(),
         judge_lag: app.judging.lag(now),
         judge_ready: app.judging.is_ready(),
+        database: app.store.condition().0.word(),
         started: time::micros(app.started_at) as f64 / 1e6,
     };
     let text = app.telemetry.metrics().text(&gauges);

@@ -151,8 +151,11 @@ async fn take(
     payload: web::Payload,
 ) -> Result<Option<String>, Refusal> {
     let number: i64 = project.parse().map_err(|_| Refusal::stranger())?;
-    if app.telemetry.is_full() {
-        let refusal = Refusal::from(NotTaken::QueueFull);
+    let in_the_way = match app.store.may_take() {
+        Err(error) => Some(Refusal::from(error)),
+        Ok(()) => app.telemetry.is_full().then(|| Refusal::from(NotTaken::QueueFull)),
+    };
+    if let Some(refusal) = in_the_way {
         let known = app.doors.projects.remembered(number).flatten();
         return Err(match key_of(request, None).map(|key| admit(known, &key)) {
             Ok(Ok(project)) => refuse(app, &project.service, kind, refusal),
