@@ -137,8 +137,9 @@ fn mind_signals(server: ServerHandle, app: Weak<App>) -> io::Result<impl Future<
         }
         let ending = std::thread::Builder::new().name("see-the-end".into()).spawn(move || {
             std::thread::sleep(END_BY);
-            let waiting = app.upgrade().map_or(0, |app| app.telemetry.queue().0);
-            tracing::error!(waiting, "not everything came to an end in time; what was acknowledged is committed");
+            tracing::error!(
+                "not everything came to an end in time; what was acknowledged is committed, the rest is not"
+            );
             std::process::exit(1);
         });
         if let Err(error) = ending {

@@ -4,6 +4,7 @@ mod api;
 mod architecture;
 mod browser;
 mod clients;
+mod faults;
 mod journeys;
 mod pages;
 mod schema;

@@ -206,7 +206,11 @@ fn connect_postgres(url: &str) -> Result<PgConnection, StoreError> {
         .map_err(|error| unusable(&error))?;
     HANDED_OVER.with(|slot| slot.replace(Some(runtime)));
     let mut connection = PgConnection::from(connection);
-    connection.batch_execute("set timezone = 'UTC'; set statement_timeout = '30s'; set lock_timeout = '10s';")?;
+    connection.batch_execute(
+        // Whoever turned synchronous commits off did not have this program in mind: it answers only what is durable.
+        "set timezone = 'UTC'; set statement_timeout = '30s'; set lock_timeout = '10s'; \
+         select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';",
+    )?;
     Ok(connection)
 }
 
@@ -321,13 +325,11 @@ pub(super) fn migrate(backend: &Backend, db: &mut Db) -> Result<(), StoreError> 
         }
         Db::Postgres(c) => {
             c.run_pending_migrations(POSTGRESQL_MIGRATIONS).map_err(failed)?;
-            let row: TextRow = sql_query("select current_setting('synchronous_commit') as value").get_result(c)?;
-            let fsync: TextRow = sql_query("select current_setting('fsync') as value").get_result(c)?;
-            if row.value == "off" || fsync.value == "off" {
-                tracing::warn!(
-                    "this PostgreSQL runs with synchronous_commit or fsync off: acknowledged records can be lost"
-                );
-            }
+            let setting = |c: &mut PgConnection, name: &str| -> Result<String, StoreError> {
+                let row: TextRow = sql_query(format!("select current_setting('{name}') as value")).get_result(c)?;
+                Ok(row.value)
+            };
+            refuse_loss(&setting(c, "fsync")?, &setting(c, "full_page_writes")?)?;
         }
     }
     Ok(())
@@ -355,6 +357,19 @@ pub(super) fn empty_log(db: &mut Db) -> Result<bool, StoreError> {
     c.batch_execute("pragma busy_timeout = 0; pragma wal_checkpoint(passive);")?;
     let done: Row = sql_query("pragma wal_checkpoint(truncate)").get_result(c)?;
     Ok(done.busy == 0)
+}
+
+/// Refuses a PostgreSQL that may lose what it said is committed, or the whole cluster, when its machine fails.
+fn refuse_loss(fsync: &str, full_page_writes: &str) -> Result<(), StoreError> {
+    for (name, value) in [("fsync", fsync), ("full_page_writes", full_page_writes)] {
+        if value == "off" {
+            return Err(StoreError::Unusable(format!(
+                "this PostgreSQL runs with {name} = off: what it acknowledged can be lost when its machine fails. Set {name} = on \
+                 in postgresql.conf and reload it, then start again"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Makes pooled connections.
@@ -405,6 +420,15 @@ impl r2d2::ManageConnection for Manager {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_postgresql_that_may_lose_what_it_acknowledged_is_refused_with_the_setting() {
+        assert!(refuse_loss("on", "on").is_ok());
+        for (fsync, pages, named) in [("off", "on", "fsync = on"), ("on", "off", "full_page_writes = on")] {
+            let error = refuse_loss(fsync, pages).expect_err("refused").to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
 
     #[test]
     fn an_unknown_scheme_is_refused_and_a_password_never_shown() {

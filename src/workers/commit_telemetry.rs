@@ -123,6 +123,7 @@ impl Telemetry {
 
     /// Counts a request that was refused, so that silence does not look like health.
     pub fn count_refused(&self, service: &str, door: &'static str, reason: &'static str) {
+        self.metrics.became(door, reason, 1);
         if self.refused.count(service, door, reason) {
             // Wakes the writer; where the queue is full it is awake.
             let (done, _) = oneshot::channel();
@@ -154,6 +155,11 @@ impl Telemetry {
         })?;
         answer.await.map_err(|_| NotTaken::Stopping)?.map_err(NotTaken::Store)
     }
+}
+
+/// Whether a reason says that a request was refused.
+fn is_refusal(reason: &str) -> bool {
+    reason.starts_with("refused ")
 }
 
 struct Writer {
@@ -188,7 +194,8 @@ impl Writer {
             let written = self.keeper.take(&self.store, &deliveries, self.clock.now());
             let failed = written.answers.iter().filter(|answer| answer.is_err()).count();
             self.metrics.written(deliveries.len(), began.elapsed(), failed);
-            for ((door, reason), reports) in &written.outcomes {
+            // Refusals were counted when they happened.
+            for ((door, reason), reports) in written.outcomes.iter().filter(|((_, reason), _)| !is_refusal(reason)) {
                 self.metrics.became(door, reason, *reports);
             }
             if let Some(error) = written.answers.iter().find_map(|answer| answer.as_ref().err()) {

@@ -41,6 +41,10 @@ pub struct Judging {
 struct Signal {
     woken: bool,
     ready: bool,
+    /// Whether whoever feeds the judge is gone.
+    ended: bool,
+    /// When the oldest record reached us that was committed here and is not fed.
+    oldest: Option<Time>,
     /// Whether somebody did something: whoever asks the gate next must find it known.
     urgent: bool,
     stopping: bool,
@@ -82,7 +86,12 @@ impl Judging {
             unsaid: Vec::new(),
             reopened: 0,
         };
-        let worker = std::thread::Builder::new().name("judge".into()).spawn(move || feed.run()).map_err(|error| {
+        let fed = Fed(judging.clone());
+        let feeding = move || {
+            feed.run();
+            drop(fed);
+        };
+        let worker = std::thread::Builder::new().name("judge".into()).spawn(feeding).map_err(|error| {
             Error::Store(crate::store::StoreError::Unusable(format!("no thread could be had for the judge: {error}")))
         })?;
         Ok((judging, worker))
@@ -93,15 +102,15 @@ impl Judging {
         self.judge.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the history has been read.
+    /// Whether the history has been read, and whoever feeds the judge is still there.
     pub fn is_ready(&self) -> bool {
-        self.signal().ready
+        let signal = self.signal();
+        signal.ready && !signal.ended
     }
 
-    /// How long the oldest record that was handed over and not fed has been waiting, seconds.
+    /// How long the oldest record that was committed here and not fed has been waiting, seconds.
     pub fn lag(&self, now: Time) -> f64 {
-        let signal = self.signal();
-        let oldest = signal.records.first().map(Record::received_at);
+        let oldest = self.signal().oldest;
         oldest.map_or(0.0, |oldest| ((now - oldest).num_milliseconds() as f64 / 1000.0).max(0.0))
     }
 
@@ -118,6 +127,9 @@ impl Judging {
             return;
         }
         let mut signal = self.signal();
+        if signal.oldest.is_none() {
+            signal.oldest = records.first().map(Record::received_at);
+        }
         if signal.records.len() + records.len() > WAITING {
             signal.records = Vec::new();
             signal.dropped = true;
@@ -146,6 +158,12 @@ impl Judging {
         self.signal.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says that what was taken out is fed: the oldest that waits is now what came since.
+    fn fed(&self) {
+        let mut signal = self.signal();
+        signal.oldest = signal.records.first().map(Record::received_at);
+    }
+
     /// What waits to be fed, and whether some of it has to be read from the database.
     fn waiting(&self) -> (Vec<Record>, bool) {
         let mut signal = self.signal();
@@ -169,6 +187,15 @@ impl Judging {
         let signal = self.signal();
         let waited = self.signal.1.wait_timeout_while(signal, longest, |signal| !signal.urgent && !signal.stopping);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Says that nobody feeds the judge any more, however that came about.
+struct Fed(Judging);
+
+impl Drop for Fed {
+    fn drop(&mut self) {
+        self.0.signal().ended = true;
     }
 }
 
@@ -226,6 +253,7 @@ impl Feed {
         let judge = self.judging.judge.clone();
         let mut judge = judge.write().unwrap_or_else(PoisonError::into_inner);
         self.observe(records, &mut judge);
+        self.judging.fed();
         let (said, now) = self.said(&mut judge);
         drop(judge);
         // What could not be kept last time comes first.

@@ -3,7 +3,7 @@
 mod command_line;
 mod copies;
 mod disk_full;
-mod durability;
+pub mod durability;
 mod first_administrator;
 mod story;
 mod tampering;
