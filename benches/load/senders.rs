@@ -132,12 +132,25 @@ impl Line {
                 began = *due;
                 *due += *every;
             }
-            stream.write_all(&out).await.map_err(failed)?;
-            let status = read_answer(&mut stream, &mut answer).await.map_err(failed)?;
+            // A server that refuses before it has read the body ends the connection; whoever sends makes a new one.
+            let status = match exchange(&mut stream, &out, &mut answer).await {
+                Ok(status) => status,
+                Err(_) => {
+                    stream = TcpStream::connect(self.address).await.map_err(failed)?;
+                    stream.set_nodelay(true).map_err(failed)?;
+                    exchange(&mut stream, &out, &mut answer).await.map_err(failed)?
+                }
+            };
             sent.note(status, began.elapsed());
         }
         Ok(sent)
     }
+}
+
+/// Sends a request and reads its answer.
+async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) -> std::io::Result<u16> {
+    stream.write_all(request).await?;
+    read_answer(stream, answer).await
 }
 
 /// Reads one answer to its end and gives back its status.

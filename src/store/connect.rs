@@ -161,10 +161,12 @@ fn connect_sqlite(path: &Path, writes: bool) -> Result<SqliteConnection, StoreEr
             )));
         }
     }
+    // Whoever commits copies the log into the file only where it has grown large: a worker does that beside the commits, since
+    // the file's fsync can take a second.
     connection
         .batch_execute(
             "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off;
-             pragma cell_size_check = on; pragma secure_delete = fast; pragma mmap_size = 0; pragma wal_autocheckpoint = 1000;
+             pragma cell_size_check = on; pragma secure_delete = fast; pragma mmap_size = 0; pragma wal_autocheckpoint = 8000;
              pragma journal_size_limit = 67108864;",
         )
         .map_err(foreign)?;
@@ -343,6 +345,12 @@ pub(super) fn quick_check(db: &mut Db) -> Result<(), StoreError> {
         None => Ok(()),
         Some(said) => Err(StoreError::Corrupt(format!("{}. Restore a backup with pushback restore", said.value))),
     }
+}
+
+/// Copies the write-ahead log into the file as far as nobody reads it, beside whoever writes.
+pub(super) fn copy_log(db: &mut Db) -> Result<(), StoreError> {
+    let Db::Sqlite(c) = db else { return Ok(()) };
+    Ok(c.batch_execute("pragma busy_timeout = 0; pragma wal_checkpoint(passive);")?)
 }
 
 /// Empties the write-ahead log into the file, without waiting for anybody. Whether it is empty now.

@@ -4,7 +4,7 @@
 use super::{
     Backend, Condition, StoreError,
     condition::Health,
-    connect::{Manager, empty_log, migrate, quick_check},
+    connect::{Manager, copy_log, empty_log, migrate, quick_check},
     disk::Disk,
     lock::{Lock, beside},
 };
@@ -18,6 +18,8 @@ use std::{
     time::Duration,
 };
 
+/// The size in bytes above which the write-ahead log is copied into the file beside the commits.
+const LOG_COPIED: u64 = 4 << 20;
 /// The size in bytes above which the write-ahead log is emptied into the file.
 const LOG_AT_MOST: u64 = 64 << 20;
 /// Looks between two tries to open a failed database anew, at most.
@@ -209,12 +211,18 @@ impl Store {
                     Err(error) => tracing::error!(%error, "the database could not be opened anew; it is tried again"),
                 }
             }
-        } else if std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > LOG_AT_MOST) {
-            let emptied = self.backend.connect(true).and_then(|mut db| empty_log(&mut db));
-            match emptied {
+            return;
+        }
+        let log = std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
+        if log > LOG_AT_MOST {
+            match self.backend.connect(true).and_then(|mut db| empty_log(&mut db)) {
                 Ok(emptied) => tracing::debug!(emptied, "the log was large"),
                 Err(error) => tracing::warn!(%error, "the log could not be emptied"),
             }
+        } else if log > LOG_COPIED
+            && let Err(error) = self.backend.connect(true).and_then(|mut db| copy_log(&mut db))
+        {
+            tracing::warn!(%error, "the log could not be copied into the file");
         }
     }
 
