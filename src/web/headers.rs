@@ -49,7 +49,7 @@ pub async fn around(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let began = Instant::now();
     let id = hex::encode(secret::random::<8>());
-    let api = request.path().starts_with("/api/");
+    let api = request.path().starts_with("/api/") || request.path() == "/metrics";
     let (asked, app) = (asked(request.path()), request.app_data::<Data<App>>().cloned());
     let checked = if api { Ok(()) } else { same_origin(&request) };
     let response = match checked {

@@ -20,7 +20,9 @@ fn a_server_lives_is_ready_and_tells_what_it_counted_on_both_engines() {
         let client = Client::new(&app.base);
         assert_eq!(client.page("/healthz").body, "alive\n");
         assert_eq!(client.page("/readyz").body, "ready\n");
-        assert_eq!(client.get("/metrics").status, 401, "behind a proxy everybody seems to sit at this machine");
+        let nobody = client.get("/metrics");
+        assert_eq!(nobody.status, 401, "behind a proxy everybody seems to sit at this machine");
+        assert!(nobody.json()["detail"].is_string(), "a program is answered as one: {}", nobody.body);
         let token = new_token(&app, Scope::Read);
         let watcher = Client::with_token(&app.base, &token);
         let text = watcher.page("/metrics").body;
