@@ -80,7 +80,7 @@ fn after_a_failed_fsync_nothing_is_acknowledged_until_the_file_was_opened_anew_a
 }
 
 #[test]
-fn on_a_slow_disk_batches_grow_and_nobody_waits_longer_than_five_seconds() {
+fn on_a_slow_disk_reports_are_taken_and_nobody_waits_longer_than_five_seconds() {
     for (delay, senders, least) in [(50_000, 16, 100), (500_000, 64, 64)] {
         let (database, door) = with_a_door(Engine::Sqlite);
         let program = Program::serve(&database);
