@@ -68,13 +68,10 @@ impl Read<'_> {
         Ok(counted.into_iter().filter(|(_, kind)| *kind == ReportKind::Crash).map(|(it, _)| it))
     }
 
-    /// When the first report that is kept whole reached us.
-    pub(super) fn first_whole(&mut self) -> Result<Option<i64>, StoreError> {
-        Ok(on_each!(self.db, c => report::table
-            .order(report::received_at.asc())
-            .select(report::received_at)
-            .first(c)
-            .optional())?)
+    /// Whether any report is kept whole, as the first of each kind is.
+    pub(super) fn has_reports(&mut self) -> Result<bool, StoreError> {
+        let any: Option<i64> = on_each!(self.db, c => report::table.select(report::at).first(c).optional())?;
+        Ok(any.is_some())
     }
 
     /// Texts of the latest reports that are kept whole, as they are packed: to train a dictionary on.

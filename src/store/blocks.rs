@@ -27,6 +27,8 @@ const LONGEST: i64 = 10 * 60 * 1_000_000;
 pub(super) struct OpenBlock {
     name: [u8; 16],
     columns: Columns,
+    /// Whether it holds reports that no committed transaction has written.
+    has_grown: bool,
     /// The smallest and the greatest time of crashes, and of arrivals.
     at: (i64, i64),
     received: (i64, i64),
@@ -144,6 +146,16 @@ impl OpenBlock {
         }
         (self.at, self.received) = (wider(self.at, at), wider(self.received, received));
         self.columns.add(it, kind);
+        self.has_grown = true;
+    }
+
+    pub(super) fn has_grown(&self) -> bool {
+        self.has_grown
+    }
+
+    /// Notes that all of it is written.
+    pub(super) fn is_written(&mut self) {
+        self.has_grown = false;
     }
 }
 
@@ -222,7 +234,7 @@ impl Tx<'_> {
         Ok(noted)
     }
 
-    /// Drops rows of reports that all crashed before an instant, at most so many rows, with their ids. How many rows it was.
+    /// Drops rows of reports that all reached us before an instant, at most so many rows, with their ids. How many rows it was.
     pub fn drop_blocks(&mut self, before: Time, most: i64) -> Result<usize, StoreError> {
         let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
             .filter(report_block::last_received.lt(time::micros(before)))
@@ -296,15 +308,6 @@ impl Read<'_> {
             found.extend(reports_of(row)?.into_iter().filter(|(it, _)| (from..to).contains(&it.received_at)));
         }
         Ok(found)
-    }
-
-    /// When the first of the reports that were only counted reached us.
-    pub(super) fn first_counted(&mut self) -> Result<Option<i64>, StoreError> {
-        Ok(on_each!(self.db, c => report_block::table
-            .order(report_block::last_received.asc())
-            .select(report_block::first_received)
-            .first(c)
-            .optional())?)
     }
 }
 

@@ -94,7 +94,8 @@ impl Memory {
     }
 
     /// Takes over what a committed transaction learned.
-    pub fn learn(&mut self, learned: Learned) {
+    pub fn learn(&mut self, mut learned: Learned) {
+        learned.open.values_mut().for_each(OpenBlock::is_written);
         self.examples.note(learned.examples);
         if self.numbers.len() + learned.numbers.len() > REMEMBERED {
             self.numbers.clear();
@@ -143,12 +144,11 @@ impl Sums {
         sum.crashes += crashed;
         sum.handled += 1 - crashed;
         sum.clients += clients;
-        if crashed == 1 {
-            let minute = time::micros(time::minute(it.at));
-            let key = (it.service.clone(), it.environment.clone(), minute, release.clone(), it.cell.clone());
-            let sum = self.minutes.entry(key).or_default();
-            *sum = (sum.0 + 1, sum.1 + clients);
-        }
+        // Handled errors leave a row of zeros: the service was heard of there and then.
+        let minute = time::micros(time::minute(it.at));
+        let key = (it.service.clone(), it.environment.clone(), minute, release.clone(), it.cell.clone());
+        let sum = self.minutes.entry(key).or_default();
+        *sum = (sum.0 + crashed, sum.1 + crashed * clients);
         let key = (it.service.clone(), number, hour(at), it.environment.clone(), release);
         let sum = self.hours.entry(key).or_default();
         *sum = (sum.0 + crashed, sum.1 + 1 - crashed, sum.2 + clients);
@@ -241,7 +241,10 @@ impl Tx<'_> {
                         }
                     };
                     if open.is_closed(crash.received_at) {
-                        self.keep_block(&crash.service, open)?;
+                        // What is written already may have been dropped since for its age.
+                        if open.has_grown() {
+                            self.keep_block(&crash.service, open)?;
+                        }
                         *open = OpenBlock::default();
                     }
                     open.add(crash, it.kind);

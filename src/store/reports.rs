@@ -422,20 +422,4 @@ impl Read<'_> {
             .load(c))?;
         self.marks(service, rows)
     }
-
-    /// The environments that reports of a service came from, and the latest crash in one of them.
-    pub(super) fn report_environments(&mut self, service: &str) -> Result<Vec<String>, StoreError> {
-        use super::schema::crash_minute;
-        let mut found: Vec<String> = on_each!(self.db, c => report::table
-            .filter(report::service.eq(service))
-            .select(report::environment)
-            .distinct()
-            .load(c))?;
-        found.extend(on_each!(self.db, c => crash_minute::table
-            .filter(crash_minute::service.eq(service))
-            .select(crash_minute::environment)
-            .distinct()
-            .load::<String>(c))?);
-        Ok(found)
-    }
 }

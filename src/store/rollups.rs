@@ -1,4 +1,5 @@
-//! Counts that charts and searches read instead of reports: crashes by the minute, reports of a signature by the hour.
+//! Counts that need no reports to be read: crashes by the minute, which say where and when a service was heard of, and
+//! reports of a signature by the hour, which its page shows by day. Timelines still read reports.
 
 use super::{
     Read, StoreError, Tx, on_each,
@@ -7,7 +8,7 @@ use super::{
 use crate::domain::{Time, time};
 use diesel::{prelude::*, upsert::excluded};
 
-/// Crashes of one release in one cell in one minute.
+/// Crashes of one release in one cell in one minute; none where only handled errors were reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrashMinute {
     /// The start of the minute.

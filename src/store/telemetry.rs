@@ -56,6 +56,18 @@ impl From<ExposureRow> for Exposure {
     }
 }
 
+/// All values of a key's second part in order, each found in the index by the one before: a few steps instead of a walk over
+/// every row.
+fn one_after_another(
+    mut next: impl FnMut(&str) -> Result<Option<String>, StoreError>,
+) -> Result<Vec<String>, StoreError> {
+    let mut found: Vec<String> = Vec::new();
+    while let Some(value) = next(found.last().map_or("", String::as_str))? {
+        found.push(value);
+    }
+    Ok(found)
+}
+
 /// How much of the oldest telemetry is dropped at once, microseconds of time.
 const AT_ONCE: i64 = 3_600_000_000;
 
@@ -83,7 +95,7 @@ impl Tx<'_> {
         let mut more = false;
         for service in self.services()? {
             let service = service.service;
-            for environment in self.report_environments(&service)? {
+            for environment in self.environments_of_reports(&service)? {
                 let ours = || {
                     crash_minute::table
                         .filter(crash_minute::service.eq(&service))
@@ -154,23 +166,40 @@ impl Read<'_> {
     /// The environments that a service was seen in.
     pub fn environments(&mut self, service: &str) -> Result<Vec<String>, StoreError> {
         use super::schema::push;
-        let mut found: Vec<String> = self.report_environments(service)?;
+        let mut found = self.environments_of_reports(service)?;
         found.extend(on_each!(self.db, c => push::table
             .filter(push::service.eq(service))
             .select(push::environment)
             .distinct()
             .load::<String>(c))?);
-        found.extend(on_each!(self.db, c => exposure::table
-            .filter(exposure::service.eq(service))
-            .select(exposure::environment)
-            .distinct()
-            .load::<String>(c))?);
+        found.extend(one_after_another(|after| {
+            Ok(on_each!(self.db, c => exposure::table
+                .filter(exposure::service.eq(service))
+                .filter(exposure::environment.gt(after))
+                .order(exposure::environment.asc())
+                .select(exposure::environment)
+                .first(c)
+                .optional())?)
+        })?);
         found.sort();
         found.dedup();
         Ok(found)
     }
 
-    /// When anything of a service was last heard of in an environment: its latest exposure or crash.
+    /// The environments that reports of a service came from.
+    fn environments_of_reports(&mut self, service: &str) -> Result<Vec<String>, StoreError> {
+        one_after_another(|after| {
+            Ok(on_each!(self.db, c => crash_minute::table
+                .filter(crash_minute::service.eq(service))
+                .filter(crash_minute::environment.gt(after))
+                .order(crash_minute::environment.asc())
+                .select(crash_minute::environment)
+                .first(c)
+                .optional())?)
+        })
+    }
+
+    /// When anything of a service was last heard of in an environment: its latest exposure, or the minute of its latest report.
     pub fn last_heard(&mut self, service: &str, environment: &str) -> Result<Option<Time>, StoreError> {
         let ran: Option<i64> = on_each!(self.db, c => exposure::table
             .filter(exposure::service.eq(service))
@@ -209,17 +238,6 @@ impl Read<'_> {
         Ok(rows.into_iter().map(|row| Record::Exposure(row.into())).collect())
     }
 
-    /// When the first crash report or window of exposure reached us that is still kept.
-    pub fn first_telemetry(&mut self) -> Result<Option<Time>, StoreError> {
-        let window: Option<i64> = on_each!(self.db, c => exposure::table
-            .order(exposure::received_at.asc())
-            .select(exposure::received_at)
-            .first(c)
-            .optional())?;
-        let first = [window, self.first_whole()?, self.first_counted()?].into_iter().flatten().min();
-        Ok(first.map(time::from_micros))
-    }
-
     /// An instant before which, from `since` on, about `count` reports and as many windows arrived; none where fewer are left.
     pub fn arrivals_end(&mut self, since: Time, count: i64) -> Result<Option<Time>, StoreError> {
         let from = time::micros(since);
@@ -252,6 +270,7 @@ impl Read<'_> {
 
     /// Whether any crash report or exposure has ever reached us.
     pub fn has_telemetry(&mut self) -> Result<bool, StoreError> {
-        Ok(self.first_telemetry()?.is_some())
+        let window: Option<i64> = on_each!(self.db, c => exposure::table.select(exposure::at).first(c).optional())?;
+        Ok(window.is_some() || self.has_reports()?)
     }
 }

@@ -175,12 +175,18 @@ fn rows_of_counted_reports_are_filled_and_dropped_with_their_ids_when_they_are_o
         let dropped = keep(store, |tx| tx.drop_blocks(minute(60), 100));
         assert_eq!(dropped, 2, "299 reports fill one row and begin another");
         assert_eq!(count(), 601);
+        // Whoever still remembers the last of the rows does not bring it back with the next report.
+        assert_eq!(keep(store, |tx| tx.drop_blocks(minute(999), 100)), 4);
+        assert_eq!(count(), 3);
+        take(&mut keeper, store, vec![whole(crash("late", minute(180), "S")), whole(crash("later", minute(180), "S"))]);
+        assert_eq!(count(), 5);
         assert_eq!(keep(store, |tx| tx.drop_reports(minute(60), 100)), 1);
-        assert_eq!(count(), 600);
+        assert_eq!(count(), 4);
         // Counts outlive what they count.
-        assert_eq!(read(store, |read| read.signature("relay", "S")).expect("kept").crashes, 900);
-        let again = take(&mut Keeper::new(Examples::new(1)), store, vec![whole(crash("c1-7", minute(60), "S"))]);
-        assert_eq!(again.0.repeats, 1, "a report of a younger row is still known");
+        assert_eq!(read(store, |read| read.signature("relay", "S")).expect("kept").crashes, 902);
+        let again = |id: &str, at| take(&mut Keeper::new(Examples::new(1)), store, vec![whole(crash(id, at, "S"))]).0;
+        assert_eq!(again("later", minute(180)).repeats, 1, "a report of a younger row is still known");
+        assert_eq!(again("c1-7", minute(60)).new, 1, "one that was dropped is not");
     });
 }
 

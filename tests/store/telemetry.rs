@@ -151,6 +151,20 @@ fn silence_and_the_last_word_are_known() {
 }
 
 #[test]
+fn a_place_of_which_only_handled_errors_were_heard_is_known_too() {
+    on_both(|store| {
+        for (environment, at) in [("lab", 3), ("canary", 5)] {
+            let it = Crash { environment: environment.into(), ..crash(environment, minute(at), "S") };
+            keep(store, |tx| tx.keep_crash(&it, ReportKind::Handled, None));
+        }
+        assert_eq!(read(store, |read| read.environments("relay")), ["canary", "lab"]);
+        assert_eq!(read(store, |read| read.last_heard("relay", "lab")), Some(minute(3)));
+        let minutes = read(store, |read| read.crash_minutes("relay", "lab", minute(0), minute(9)));
+        assert_eq!(minutes.iter().map(|it| (it.crashes, it.clients)).collect::<Vec<_>>(), [(0, 0)]);
+    });
+}
+
+#[test]
 fn the_judge_is_fed_what_arrived_since_and_no_handled_errors() {
     on_both(|store| {
         let late = Crash { received_at: minute(50), ..crash("c1", minute(1), "S") };
@@ -164,7 +178,6 @@ fn the_judge_is_fed_what_arrived_since_and_no_handled_errors() {
         let judged = Report::counted(late.clone(), ReportKind::Crash).judged();
         assert_eq!(found, [Record::Crash(judged), Record::Exposure(window)]);
         assert_eq!(read(store, |read| read.telemetry_received(minute(51), minute(55))), []);
-        assert_eq!(read(store, |read| read.first_telemetry()), Some(minute(2)));
         let all = read(store, |read| read.everything_received(minute(0), Time::MAX_UTC));
         assert!(
             all.len() == 3 && all.contains(&Record::Crash(late)),

@@ -94,8 +94,9 @@ create table crash_minute (
   primary key (service, environment, minute, release, cell)
 );
 insert into crash_minute (service, environment, minute, release, cell, crashes, clients)
-  select service, environment, at - at % 60000000, coalesce(release, ''), cell, count(*), coalesce(sum(clients_dropped), 0)
-  from crash where standing = 'crash' group by 1, 2, 3, 4, 5;
+  select service, environment, at - at % 60000000, coalesce(release, ''), cell, count(case standing when 'crash' then 1 end),
+    coalesce(sum(case standing when 'crash' then clients_dropped end), 0)
+  from crash group by 1, 2, 3, 4, 5;
 
 create table signature_hour (
   service text not null,
