@@ -18,7 +18,6 @@ use crate::{
         prune_telemetry::Retention,
         replay_history::replay_history,
     },
-    ledger::Verifier,
     serve::{Application, first_link},
     store::{self, Actor, Store},
 };
@@ -393,45 +392,20 @@ fn admin(settings: &Settings, what: Admin) -> Result<(), Failure> {
 }
 
 fn verify(settings: &Settings) -> Result<ExitCode, Failure> {
-    /// Entries read at once.
-    const PAGE: i64 = 1000;
     let store = Store::open(&settings.database)?;
-    let mut verifier = Verifier::new(&[]).map_err(|tampered| Failure(tampered.to_string()))?;
-    let mut next = 0;
-    let head = store.read::<_, flows::Error>(|read| Ok(read.ledger_head()?))?;
-    loop {
-        let entries = store.read::<_, flows::Error>(|read| Ok(read.ledger_entries(next, PAGE)?))?;
-        for entry in &entries {
-            if let Err(tampered) = verifier.observe(entry) {
-                println!("TAMPERED: {tampered}");
-                return Ok(ExitCode::FAILURE);
-            }
+    match store.read::<_, flows::Error>(|read| Ok(read.verify_ledger()?))? {
+        Ok(verified) => {
+            println!(
+                "{} entries, root {}, {} payloads erased. Nothing was changed.",
+                verified.size,
+                crate::secret::hex(&verified.root),
+                verified.erased
+            );
+            Ok(ExitCode::SUCCESS)
         }
-        match entries.last() {
-            Some(last) => next = last.entry.seq + 1,
-            None => break,
+        Err(what) => {
+            println!("TAMPERED: {what}");
+            Ok(ExitCode::FAILURE)
         }
     }
-    let verified = match verifier.finish() {
-        Ok(verified) => verified,
-        Err(tampered) => {
-            println!("TAMPERED: {tampered}");
-            return Ok(ExitCode::FAILURE);
-        }
-    };
-    let (size, root) = head.map_or((0, verified.root.to_vec()), |(size, root, _)| (size, root));
-    if u64::try_from(size) != Ok(verified.size) || root != verified.root {
-        println!(
-            "TAMPERED: the head names {size} entries with another root than the {} entries that are there",
-            verified.size
-        );
-        return Ok(ExitCode::FAILURE);
-    }
-    println!(
-        "{} entries, root {}, {} payloads erased. Nothing was changed.",
-        verified.size,
-        crate::secret::hex(&verified.root),
-        verified.erased
-    );
-    Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,6 @@ use super::{
     connect::{NumberRow, TextRow, open_copy, refuse_newer},
     lock::{Lock, beside},
 };
-use crate::ledger::{Verified, Verifier};
 use diesel::{RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
 use std::{
     fs::File,
@@ -153,39 +152,11 @@ fn check(path: &Path) -> Result<Copied, StoreError> {
     }
     let mut db = Db::Sqlite(connection);
     refuse_newer(&mut db, &path.display().to_string())?;
-    let verified = Read { db: &mut db }.verify_ledger()?;
+    let verified = Read { db: &mut db }
+        .verify_ledger()?
+        .map_err(|what| StoreError::Corrupt(format!("the ledger was tampered with: {what}")))?;
     let bytes = std::fs::metadata(path).map_err(|error| failed("read", path, &error))?.len();
     Ok(Copied { bytes, entries: verified.size })
-}
-
-impl Read<'_> {
-    /// Reads the whole ledger against its head. The error names the first sign of tampering.
-    pub fn verify_ledger(&mut self) -> Result<Verified, StoreError> {
-        /// Entries read at once.
-        const PAGE: i64 = 1000;
-        let tampered = |what: String| StoreError::Corrupt(format!("the ledger was tampered with: {what}"));
-        let mut verifier = Verifier::new(&[]).map_err(|error| tampered(error.to_string()))?;
-        let mut next = 0;
-        loop {
-            let entries = self.ledger_entries(next, PAGE)?;
-            for entry in &entries {
-                verifier.observe(entry).map_err(|error| tampered(error.to_string()))?;
-            }
-            match entries.last() {
-                Some(last) => next = last.entry.seq + 1,
-                None => break,
-            }
-        }
-        let verified = verifier.finish().map_err(|error| tampered(error.to_string()))?;
-        let (size, root) = self.ledger_head()?.map_or((0, verified.root.to_vec()), |(size, root, _)| (size, root));
-        if u64::try_from(size) != Ok(verified.size) || root != verified.root {
-            return Err(tampered(format!(
-                "the head names {size} entries with another root than the {} entries that are there",
-                verified.size
-            )));
-        }
-        Ok(verified)
-    }
 }
 
 fn move_aside(database: &Path) -> Result<PathBuf, StoreError> {

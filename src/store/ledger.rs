@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{Time, time},
-    ledger::{self, Draft, Entry, Frontier, Sealed, Stored},
+    ledger::{self, Draft, Entry, Frontier, Sealed, Stored, Verified, Verifier},
 };
 use diesel::{prelude::*, upsert::excluded};
 
@@ -158,6 +158,41 @@ fn keep_head(tx: &mut Tx<'_>, frontier: &Frontier, at: Time) -> Result<(), Store
 }
 
 impl Read<'_> {
+    /// Verifies every entry and the head, all of one moment. The inner error says what was tampered with.
+    pub fn verify_ledger(&mut self) -> Result<Result<Verified, String>, StoreError> {
+        /// Entries read at once.
+        const PAGE: i64 = 1000;
+        let mut verifier = match Verifier::new(&[]) {
+            Ok(verifier) => verifier,
+            Err(tampered) => return Ok(Err(tampered.to_string())),
+        };
+        let mut next = 0;
+        loop {
+            let entries = self.ledger_entries(next, PAGE)?;
+            for entry in &entries {
+                if let Err(tampered) = verifier.observe(entry) {
+                    return Ok(Err(tampered.to_string()));
+                }
+            }
+            match entries.last() {
+                Some(last) => next = last.entry.seq + 1,
+                None => break,
+            }
+        }
+        let verified = match verifier.finish() {
+            Ok(verified) => verified,
+            Err(tampered) => return Ok(Err(tampered.to_string())),
+        };
+        let (size, root) = self.ledger_head()?.map_or((0, verified.root.to_vec()), |(size, root, _)| (size, root));
+        if u64::try_from(size) != Ok(verified.size) || root != verified.root {
+            return Ok(Err(format!(
+                "the head names {size} entries with another root than the {} entries that are there",
+                verified.size
+            )));
+        }
+        Ok(Ok(verified))
+    }
+
     /// How many entries the ledger has, its root, and when it was last added to.
     pub fn ledger_head(&mut self) -> Result<Option<(i64, Vec<u8>, Time)>, StoreError> {
         let row: Option<(i64, Vec<u8>, i64)> = on_each!(self.db, c => ledger_head::table
