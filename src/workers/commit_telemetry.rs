@@ -162,6 +162,11 @@ fn is_refusal(reason: &str) -> bool {
     reason.starts_with("refused ")
 }
 
+/// What was refused, to be written down with a batch.
+fn of_refused(((service, door, reason), count): (&(String, &'static str, &'static str), &i64)) -> Delivery {
+    Delivery { service: service.clone(), door, left_out: vec![((*reason).to_owned(), *count)], ..Delivery::default() }
+}
+
 struct Writer {
     metrics: Arc<Metrics>,
     refused: Arc<Refused>,
@@ -189,7 +194,8 @@ impl Writer {
             }
             let (mut deliveries, answers): (Vec<Delivery>, Vec<_>) =
                 batch.drain(..).map(|it| (it.delivery, it.done)).unzip();
-            deliveries.extend(self.refusals());
+            let refused = self.refused.drain();
+            deliveries.extend(refused.iter().map(of_refused));
             let began = Instant::now();
             let written = self.keeper.take(&self.store, &deliveries, self.clock.now());
             let failed = written.answers.iter().filter(|answer| answer.is_err()).count();
@@ -201,6 +207,10 @@ impl Writer {
             if let Some(error) = written.answers.iter().find_map(|answer| answer.as_ref().err()) {
                 tracing::error!(%error, deliveries = deliveries.len(), "a telemetry batch was not kept whole");
             }
+            // What was refused is counted again with the next batch, where this one did not count it.
+            let ends = written.answers.get(answers.len()..).unwrap_or_default();
+            let uncounted = refused.into_iter().zip(ends).filter(|(_, end)| end.is_err());
+            self.refused.put_back(uncounted.map(|(what, _)| what).collect());
             for (answer, taken) in answers.into_iter().zip(written.answers) {
                 // A sender that went away meanwhile is no reason to stop: what it sent is kept.
                 drop(answer.send(taken));
@@ -209,18 +219,6 @@ impl Writer {
             self.train(written.whole);
             self.prune();
         }
-    }
-
-    /// What was refused since the last batch, to be written down with this one.
-    fn refusals(&self) -> Vec<Delivery> {
-        let refused = self.refused.drain().into_iter();
-        let counted = |((service, door, reason), count): ((String, &'static str, &'static str), i64)| Delivery {
-            service,
-            door,
-            left_out: vec![(reason.to_owned(), count)],
-            ..Delivery::default()
-        };
-        refused.map(counted).collect()
     }
 
     /// Drops a little of what is too old, now and then.

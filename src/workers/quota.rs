@@ -64,6 +64,14 @@ impl Refused {
         std::mem::take(&mut *self.lock())
     }
 
+    /// Takes back what could not be written down; it waits again.
+    pub fn put_back(&self, refusals: Refusals) {
+        let mut waiting = self.lock();
+        for (what, count) in refusals {
+            *waiting.entry(what).or_insert(0) += count;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Refusals> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,6 +103,9 @@ mod tests {
         assert!(!refused.count("relay", "envelope", "refused too_large"));
         assert!(!refused.count("relay", "store", "refused malformed"));
         assert_eq!(refused.drain().values().copied().collect::<Vec<_>>(), [2, 1]);
+        refused.put_back([(("relay".to_owned(), "store", "refused malformed"), 4)].into());
+        assert!(!refused.count("relay", "store", "refused malformed"));
+        assert_eq!(refused.drain().values().copied().collect::<Vec<_>>(), [5]);
         assert!(refused.drain().is_empty() && refused.count("relay", "store", "refused malformed"));
     }
 }
