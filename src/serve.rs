@@ -22,7 +22,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -126,11 +126,7 @@ impl Application {
 fn mind_signals(server: ServerHandle, app: Weak<App>) -> io::Result<impl Future<Output = ()>> {
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
-        let told = poll_fn(|context| match (term.poll_recv(context), interrupt.poll_recv(context)) {
-            (Poll::Pending, Poll::Pending) => Poll::Pending,
-            _ => Poll::Ready(()),
-        });
-        told.await;
+        signalled(&mut term, &mut interrupt).await;
         tracing::info!("told to stop: what is under way is finished, and what was taken is committed");
         if let Some(app) = app.upgrade() {
             app.stop();
@@ -147,14 +143,19 @@ fn mind_signals(server: ServerHandle, app: Weak<App>) -> io::Result<impl Future<
         }
         // Not awaited: a second signal must be heard meanwhile.
         drop(actix_web::rt::spawn(server.stop(true)));
-        let again = poll_fn(|context| match (term.poll_recv(context), interrupt.poll_recv(context)) {
-            (Poll::Pending, Poll::Pending) => Poll::Pending,
-            _ => Poll::Ready(()),
-        });
-        again.await;
+        signalled(&mut term, &mut interrupt).await;
         tracing::warn!("told to stop a second time: ending now");
         std::process::exit(130);
     })
+}
+
+/// Waits for either signal.
+async fn signalled(one: &mut Signal, other: &mut Signal) {
+    poll_fn(|context| match (one.poll_recv(context), other.poll_recv(context)) {
+        (Poll::Pending, Poll::Pending) => Poll::Pending,
+        _ => Poll::Ready(()),
+    })
+    .await;
 }
 
 /// Runs something that waits for the database where requests are driven, which must not wait: in a thread of its own.

@@ -36,7 +36,7 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
     let bodies = Arc::new(Bodies::pack((80_000 * seconds as usize).min(800_000)));
     on_disk(program, folder.path(), &bodies, connections, seconds)?;
     let database = folder.path().join("storm.sqlite3");
-    let cookie = with_the_story(program, &database)?;
+    with_the_story(program, &database)?;
     let target = Target {
         program,
         database: &format!("sqlite:{}", database.display()),
@@ -45,7 +45,7 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
         examples: None,
     };
     let server = Server::program(&target)?;
-    let cookie = cookie.sign_in(&server)?;
+    let cookie = sign_in(&server)?;
     println!("at rest, the told story in its database: {:.1} MiB", server.memory()?.1);
     let quiet = read_pages(&server, &cookie, seconds)?;
     let sent = Arc::<AtomicUsize>::default();
@@ -136,7 +136,7 @@ fn on_disk(
 }
 
 /// Loads the told story into a database where somebody can sign in.
-fn with_the_story(program: &Path, database: &Path) -> Result<Reader, String> {
+fn with_the_story(program: &Path, database: &Path) -> Result<(), String> {
     let url = format!("sqlite:{}", database.display());
     let story = concat!(env!("CARGO_MANIFEST_DIR"), "/src/story/told.ndjson");
     let run = |arguments: &[&str], input: &str| {
@@ -150,29 +150,23 @@ fn with_the_story(program: &Path, database: &Path) -> Result<Reader, String> {
         if ended.success() { Ok(()) } else { Err(format!("{arguments:?} ended with {ended}")) }
     };
     run(&["import", story], "")?;
-    run(&["admin", "user", "add", "reader@example.com", "--role", "viewer", "--password-stdin"], PASSWORD)?;
-    Ok(Reader)
+    run(&["admin", "user", "add", "reader@example.com", "--role", "viewer", "--password-stdin"], PASSWORD)
 }
 
-/// Somebody who reads pages.
-struct Reader;
-
-impl Reader {
-    /// The cookie of a session.
-    fn sign_in(&self, server: &Server) -> Result<String, String> {
-        let body = format!("email=reader%40example.com&password={}&to=%2F", PASSWORD.replace(' ', "+"));
-        let request = format!(
-            "POST /sign-in HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            server.address,
-            body.len()
-        );
-        let mut stream = std::net::TcpStream::connect(server.address).map_err(|error| error.to_string())?;
-        stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-        let mut answer = String::new();
-        std::io::Read::read_to_string(&mut stream, &mut answer).map_err(|error| error.to_string())?;
-        let set = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).ok_or("nobody could sign in")?;
-        Ok(set.split(';').next().unwrap_or(set).to_owned())
-    }
+/// The cookie of a session of somebody who reads pages.
+fn sign_in(server: &Server) -> Result<String, String> {
+    let body = format!("email=reader%40example.com&password={}&to=%2F", PASSWORD.replace(' ', "+"));
+    let request = format!(
+        "POST /sign-in HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        server.address,
+        body.len()
+    );
+    let mut stream = std::net::TcpStream::connect(server.address).map_err(|error| error.to_string())?;
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).map_err(|error| error.to_string())?;
+    let set = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).ok_or("nobody could sign in")?;
+    Ok(set.split(';').next().unwrap_or(set).to_owned())
 }
 
 fn read_pages(server: &Server, cookie: &str, seconds: u64) -> Result<Vec<Sent>, String> {
