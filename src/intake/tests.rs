@@ -42,6 +42,15 @@ fn an_empty_event_is_a_message_received_now() {
 }
 
 #[test]
+fn parts_of_a_fingerprint_of_which_nothing_is_seen_are_not_there() {
+    let computed = one(json!({})).crash.signature;
+    for unseen in [json!(["\0"]), json!([" ", "\u{1}"]), json!("\n"), json!(["", "{{ default }}"])] {
+        assert_eq!(one(json!({ "fingerprint": unseen })).crash.signature, computed, "{unseen}");
+    }
+    assert_eq!(one(json!({"fingerprint": ["\0", "pool"]})).crash.signature, "pool");
+}
+
+#[test]
 fn null_anywhere_is_as_good_as_missing() {
     let names = [
         "event_id",

@@ -4,7 +4,7 @@ use super::App;
 use crate::{
     domain::{access::Scope, time},
     outbound::metrics::Gauges,
-    store::StoreError,
+    store::{Condition, StoreError},
     web::{Bearer, WebError},
 };
 use actix_web::{
@@ -22,7 +22,8 @@ pub async fn alive() -> HttpResponse {
     plain(StatusCode::OK, "alive\n".into())
 }
 
-/// Whether requests can be served: one sentence for each thing that stands in the way.
+/// Whether requests can be served: one sentence for each thing that stands in the way. A disk that is full or nearly so is told
+/// and stands in nobody's way: crash reports get their refusal here as anywhere, and people can still stop a push.
 pub async fn ready(app: Data<App>) -> HttpResponse {
     let mut missing = Vec::new();
     if app.is_stopping() {
@@ -33,9 +34,10 @@ pub async fn ready(app: Data<App>) -> HttpResponse {
     if !matches!(tokio::time::timeout(WITHIN, answer).await, Ok(Ok(Ok(_)))) {
         missing.push("The database does not answer.");
     }
-    let condition = app.store.condition().0.sentence();
-    if let Some(sentence) = &condition {
-        missing.push(sentence);
+    let condition = app.store.condition().0;
+    let sentence = condition.sentence().unwrap_or_default();
+    if matches!(condition, Condition::Failed { .. }) {
+        missing.push(&sentence);
     }
     if !app.telemetry.is_open() {
         missing.push("The telemetry writer has ended.");
@@ -44,7 +46,8 @@ pub async fn ready(app: Data<App>) -> HttpResponse {
         missing.push("The judge is still reading the history; until then every gate says hold.");
     }
     if missing.is_empty() {
-        return plain(StatusCode::OK, "ready\n".into());
+        let told = if sentence.is_empty() { sentence } else { sentence + "\n" };
+        return plain(StatusCode::OK, format!("ready\n{told}"));
     }
     plain(StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
 }

@@ -96,6 +96,9 @@ fn a_full_disk_refuses_reports_lets_people_go_on_and_recovers_by_itself_within_1
     }
     assert!(!reserve.exists(), "the reserve was not needed");
     assert_eq!(client.get("/sign-in").status, 200);
+    let ready = client.get("/readyz");
+    assert_eq!(ready.status, 200, "a balancer would cut people off: {}", ready.body);
+    assert!(ready.body.contains("disk is full") || ready.body.contains("are left"), "{}", ready.body);
 
     std::fs::remove_file(filler).expect("room again");
     let began = Instant::now();

@@ -164,10 +164,12 @@ fn signature_of(event: &Fields, exception: &Exception, scrubber: &mut Scrubber) 
             _ => signature::of(exception),
         }
     };
-    let parts: Vec<String> = match under(event, &["fingerprint"]) {
+    let mut parts: Vec<String> = match under(event, &["fingerprint"]) {
         Value::Array(parts) => parts.iter().take(MOST_PARTS).filter_map(text).map(|part| part.into_owned()).collect(),
         single => text(single).map(|part| part.into_owned()).into_iter().collect(),
     };
+    // A part of which nothing can be seen (spaces, a NUL) names no group.
+    parts.retain(|part| !scrub::clean(part, LONGEST_LINE).trim().is_empty());
     if parts.iter().all(|part| DEFAULT_PART.contains(&part.as_str())) {
         return (computed(), false);
     }
