@@ -11,6 +11,7 @@ use super::{
     candidate::{Candidate, Change, Changes},
     frame::Frame,
     normal::Normal,
+    precedents::spare,
     shape::Shape,
     site::{Event, Site},
     spells::{ambient, later},
@@ -122,6 +123,8 @@ pub(crate) struct Question<'a> {
     pub(crate) known_spells: &'a [(Micros, Micros)],
     /// How often the same signatures crashed like this before and no change was behind it.
     pub(crate) precedents: usize,
+    /// Whether the largest burst is left out: what it is without.
+    pub(crate) spared: bool,
     pub(crate) until: Micros,
 }
 
@@ -133,10 +136,13 @@ impl Question<'_> {
         let pushes = self.changes.pushes_of(&self.site.service, &self.site.environment);
         let from = earliest.max(self.until - 30 * HOUR);
         let mut frame = Frame::new(self.site, &pushes, from, self.until, BLOCKS);
-        let counts =
+        let mut counts =
             frame.counts(self.site, |event| event.counts && (self.wanted)(event.signature) && !(self.other)(event));
         let reports = frame.counts(self.site, |event| (self.wanted)(event.signature) && !(self.other)(event));
         let expected = self.normal.expected(&frame, self.wanted);
+        if self.spared {
+            spare(&frame, &mut counts, &expected);
+        }
         let unit = self.normal.rate_of_all().max(1e-9);
         let explanations = Vec::new();
         let mut it =

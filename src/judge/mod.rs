@@ -20,6 +20,7 @@ mod normal;
 mod onset;
 mod paths;
 mod power;
+mod precedents;
 mod proposals;
 mod report;
 mod review;

@@ -7,6 +7,7 @@ use super::{
     case::{Case, View},
     ending::Inquest,
     onset::{Began, began},
+    precedents::HABIT,
     report::victims,
     shape::Shape,
     site::{BUCKET, Event, Explained, STALE},
@@ -242,6 +243,7 @@ impl Judge {
             latest_start: case.alarm,
             known_spells: &spells,
             precedents: self.precedents(number),
+            spared: false,
             until,
         };
         let mut it = question.answer();
@@ -254,6 +256,11 @@ impl Judge {
                 question.latest_start = latest;
                 it = question.answer();
             }
+        }
+        // A signature that came in bursts before, and went without a change behind it, blames none by a single burst.
+        if question.precedents >= HABIT && it.changes().first().is_some_and(|top| top.1 >= BLAME) {
+            question.spared = true;
+            it.doubt_burst(&question.answer());
         }
         let changes = it.changes();
         let leader = changes.first().filter(|top| top.1 >= BLAME).map(|top| top.0);
@@ -277,33 +284,6 @@ impl Judge {
             _ => Kind::Ambient,
         };
         Some(View { it, top, changes, kind, onset, victims })
-    }
-
-    /// Trouble of the same service that no change explains and that was said, going on or lately over.
-    fn spells_beside(&self, number: usize, until: Micros) -> Vec<(Micros, Micros)> {
-        let beside = self.cases.iter().enumerate().filter(|(other, case)| {
-            *other != number
-                && case.room == self.cases[number].room
-                && case.number > 0
-                && case.withdrawn.is_none()
-                && case.kind == Kind::Ambient
-                && case.ended.is_none_or(|ended| until - ended.0 < 2 * HOUR)
-        });
-        beside.map(|(_, case)| (case.onset.at, case.ended.map_or(until, |ended| ended.0))).collect()
-    }
-
-    /// How often, in the two weeks before, one of a case's signatures crashed too much and went quiet again without a change behind it.
-    fn precedents(&self, number: usize) -> usize {
-        const REMEMBERED: Micros = 14 * 24 * HOUR;
-        let case = &self.cases[number];
-        let before = self.cases.iter().filter(|other| {
-            other.room == case.room
-                && other.number > 0
-                && other.withdrawn.is_none()
-                && other.blamed().is_none()
-                && other.ended.is_some_and(|ended| ended.0 < case.alarm && case.alarm - ended.0 < REMEMBERED)
-        });
-        before.filter(|other| other.signatures.iter().any(|it| case.signatures.contains(it))).count()
     }
 
     /// Whether a crash belongs to another regression.
