@@ -365,7 +365,7 @@ fn mend(bytes: &[u8]) -> String {
     mended
 }
 
-/// The number in a `\uXXXX` that begins here.
+/// The number of the `\u` and four digits that begin here.
 fn surrogate(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -21,7 +21,7 @@ use super::{
 use crate::domain::finding::Kind;
 
 /// Evidence is divided by this for what the model leaves unexplained.
-const TEMPER: f64 = 1.15;
+pub const TEMPER: f64 = 1.15;
 pub(crate) const SIZES: usize = 50;
 /// Blocks that an attribution looks at.
 const BLOCKS: usize = 120;
@@ -68,6 +68,8 @@ pub(crate) struct Attribution {
     pub(crate) candidates: Vec<Candidate>,
     /// Most probable first.
     pub(crate) explanations: Vec<Explanation>,
+    /// Whether changes lost probability since a single burst blames none.
+    pub(crate) burst_doubted: bool,
 }
 
 impl Attribution {
@@ -144,9 +146,16 @@ impl Question<'_> {
             spare(&frame, &mut counts, &expected);
         }
         let unit = self.normal.rate_of_all().max(1e-9);
-        let explanations = Vec::new();
-        let mut it =
-            Attribution { frame, counts, reports, expected, unit, candidates: candidates.clone(), explanations };
+        let mut it = Attribution {
+            frame,
+            counts,
+            reports,
+            expected,
+            unit,
+            candidates: candidates.clone(),
+            explanations: Vec::new(),
+            burst_doubted: false,
+        };
         let new_signature = self.normal.count(self.wanted) == 0.0;
         let mut explanations = Vec::new();
         for candidate in &candidates {

@@ -55,6 +55,10 @@ pub struct Evidence {
     pub cells: Vec<CellEvidence>,
     /// Every explanation that was weighed, most probable first.
     pub fits: Vec<Fit>,
+    /// Whether changes have a smaller probability than their fits give, since without the largest burst they have no more: the
+    /// signature came in bursts before and no change was behind them.
+    #[serde(default)]
+    pub burst_doubted: bool,
 }
 
 /// The victims in one cell since the onset.
@@ -81,7 +85,7 @@ pub struct Fit {
     pub kind: Kind,
     /// How harm would follow the change, in words.
     pub shape: String,
-    /// Logarithm of the likelihood against chance, averaged over sizes of harm.
+    /// Logarithm of the likelihood against chance, averaged over sizes of harm; it counts divided by `TEMPER`.
     pub ln_likelihood: f64,
     /// The probability before the crashes were looked at; not normalised.
     pub prior: f64,

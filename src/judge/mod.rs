@@ -34,6 +34,7 @@ mod tests;
 mod watch;
 mod weighing;
 
+pub use attribution::TEMPER;
 pub use gate::Guard;
 pub use power::StepPower;
 

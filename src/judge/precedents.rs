@@ -39,14 +39,12 @@ impl Judge {
 impl Attribution {
     /// Blames no change more than without the largest burst: what it has less is trouble that no change explains.
     pub(crate) fn doubt_burst(&mut self, without: &Attribution) {
-        let less: Vec<(Change, f64)> = self
-            .changes()
-            .into_iter()
-            .map(|(change, with)| {
-                let without = without.changes().iter().find(|it| it.0 == change).map_or(0.0, |it| it.1);
-                (change, if with > 0.0 { (without / with).min(1.0) } else { 1.0 })
-            })
-            .collect();
+        let without = without.changes();
+        let part = |(change, with): (Change, f64)| {
+            let without = without.iter().find(|it| it.0 == change).map_or(0.0, |it| it.1);
+            (change, if with > without { without / with } else { 1.0 })
+        };
+        let less: Vec<(Change, f64)> = self.changes().into_iter().map(part).collect();
         let mut lost = 0.0;
         for it in &mut self.explanations {
             let Some(part) = less.iter().find(|less| Some(less.0) == it.change).map(|less| less.1) else { continue };
@@ -56,6 +54,7 @@ impl Attribution {
         if let Some(ambient) = self.explanations.iter_mut().find(|it| it.shape == Shape::Ambient) {
             ambient.probability += lost;
         }
+        self.burst_doubted = lost > 0.0;
         self.explanations.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     }
 }
@@ -124,6 +123,7 @@ mod tests {
                 expected: Vec::new(),
                 unit: 1.0,
                 candidates: Vec::new(),
+                burst_doubted: false,
                 explanations: vec![
                     explanation(Some(Change::Push(0)), Shape::Release, guilty),
                     explanation(Some(Change::Push(1)), Shape::Release, other),
@@ -137,5 +137,9 @@ mod tests {
         assert!((of(0) - 0.09).abs() < 1e-9 && (of(1) - 0.05).abs() < 1e-9, "{:?}", it.changes());
         assert!((it.ambient() - 0.86).abs() < 1e-9, "{}", it.ambient());
         assert_eq!(it.explanations[0].shape, Shape::Ambient, "the most probable first");
+        assert!(it.burst_doubted);
+        let mut sure = told(0.9, 0.05);
+        sure.doubt_burst(&told(0.95, 0.05));
+        assert!(!sure.burst_doubted && (sure.explanations[0].probability - 0.9).abs() < 1e-9, "{sure:?}");
     }
 }

@@ -258,6 +258,7 @@ impl Judge {
             smallest_ratio: smallest_ratio(expected, case.threshold).filter(|_| normal.exposure() > 0.0).map(round),
             cells,
             fits: view.it.explanations.iter().map(fit).collect(),
+            burst_doubted: view.it.burst_doubted,
         }
     }
 

@@ -4,7 +4,7 @@ use super::regressions::estimate;
 use crate::{
     domain::{Time, finding::Ending, sentence::kind_means, time},
     flows::{self, mind_risk},
-    judge::{CellEvidence, Evidence, Fit},
+    judge::{CellEvidence, Evidence, Fit, TEMPER},
     store::{
         Read,
         findings::{Saying, StoredContinuation, StoredRegression},
@@ -370,9 +370,15 @@ fn opened(it: &Evidence) -> Opened {
     });
     let best = it.fits.iter().map(|fit| fit.ln_likelihood).fold(f64::MIN, f64::max);
     words.push(format!(
-        "Each explanation below has a prior before the crashes were looked at and a likelihood of the crashes under it; prior times likelihood, shared out to a sum of one, is its probability. ln L is the natural logarithm of how many times as well as chance it explains the crashes: {} for the best.",
+        "Each explanation below has a prior before the crashes were looked at and a likelihood of the crashes under it; prior times likelihood, shared out to a sum of one, is its probability. ln L is the natural logarithm of how many times as well as chance it explains the crashes: {} for the best. It counts divided by {TEMPER}, for what no model explains.",
         two_digits(best.max(0.0))
     ));
+    if it.burst_doubted {
+        words.push(
+            "Crashes like these came in bursts before, with no change behind them. A change therefore has no more here than without the largest burst; the rest is counted as trouble that no change explains."
+                .into(),
+        );
+    }
     let fit = |fit: &Fit| FitRow {
         what: fit.suspect.clone().unwrap_or_else(|| "no change".into()),
         kind: fit.kind.word(),
