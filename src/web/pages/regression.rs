@@ -279,6 +279,11 @@ fn step(it: &StoredContinuation) -> Step {
     }
 }
 
+/// How many times, as far as anybody wants to know: an e-value soon has twenty digits.
+fn how_often(e_value: f64) -> String {
+    if e_value >= 1e6 { "more than a million".into() } else { grouped(e_value) }
+}
+
 /// Everything said, and in a few words what was new each time.
 fn said_then(sayings: &[(Time, Saying)], timeline: &str, frame: &Frame) -> Vec<SaidThen> {
     let mut rows = Vec::new();
@@ -348,7 +353,7 @@ fn opened(it: &Evidence) -> Opened {
         ),
         format!(
             "When it was first looked into, harm explained the crashes {} times better than chance did (the e-value); from {} on it is looked into. An e-value may be looked at after every report without raising false alarms more often.",
-            grouped(it.e_value),
+            how_often(it.e_value),
             grouped(it.threshold)
         ),
     ];
