@@ -8,10 +8,10 @@
 
 use super::{
     HOUR, Micros,
+    burst::spare,
     candidate::{Candidate, Change, Changes},
     frame::Frame,
     normal::Normal,
-    precedents::spare,
     shape::Shape,
     site::{Event, Site},
     spells::{ambient, later},

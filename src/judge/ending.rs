@@ -68,6 +68,10 @@ impl Inquest<'_> {
             // Nobody is blamed, but a push goes on that may come to be: the quiet may only be one between two waves, or that of victims
             // that were replaced.
             let beside = ending == Ending::Subsided && self.is_pushed();
+            // After one burst that is not told apart at all before the push is over.
+            if beside && self.it.is_one_burst() {
+                return self.victims_gone();
+            }
             let least = match (contradicts, beside) {
                 (true, _) => 2 * HOUR,
                 (false, true) => HOUR,

@@ -6,6 +6,7 @@
 //! minutes of arrival, every five seconds where something seems to be wrong, and just before a step, never "now".
 
 mod attribution;
+mod burst;
 mod candidate;
 mod case;
 mod change;

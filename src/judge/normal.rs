@@ -9,6 +9,12 @@ use super::{
     watch::Level,
 };
 
+/// Crashes with which a release's own rate is drawn towards its service's: of one signature, which may come or go with a release, and
+/// of all signatures, by which releases that do no harm differ by a seventh or so. A release whose past was cut off soon after it
+/// began has hardly run: a rate from its own few crashes would be held against all that it runs from then on.
+const DRAWN_ONE: f64 = 2.0;
+const DRAWN_ALL: f64 = 50.0;
+
 /// Buckets that the past may reach back when it is read anew.
 const LONGEST: i64 = 28 * 24 * HOUR / BUCKET;
 
@@ -220,7 +226,7 @@ impl Normal {
         self.rate(release, self.count_at(level), of(by_release, release))
     }
 
-    /// The rate of some signatures for one release: its own past, drawn towards the service's by the weight of two crashes.
+    /// The rate of some signatures for one release: its own past, drawn towards the service's.
     ///
     /// A set that was never seen is expected half a crash in the whole past, or one in a hundred of all crashes.
     pub(crate) fn rate_of(&self, release: u16, wanted: &dyn Fn(u32) -> bool) -> f64 {
@@ -234,7 +240,9 @@ impl Normal {
         let service =
             if count > 0.0 { (count + 0.5) / self.loaded } else { (0.5 / self.loaded).max(0.01 * self.rate_of_all()) };
         let own = self.loaded_of_release.get(usize::from(release)).copied().unwrap_or(0.0);
-        (count_of + 2.0) / (own + 2.0 / service)
+        let part = if self.all > 0.0 { (count / self.all).min(1.0) } else { 0.0 };
+        let drawn = DRAWN_ONE + (DRAWN_ALL - DRAWN_ONE) * part * part;
+        (count_of + drawn) / (own + drawn / service)
     }
 
     /// How much a cell crashes against the service, drawn towards one by the weight of eight crashes.
@@ -270,5 +278,43 @@ impl Normal {
         for block in weighed.chunks_mut(frame.width().max(1)) {
             block.iter_mut().enumerate().for_each(|(place, it)| *it *= rates[place / frame.cells]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A day of release 0, and five minutes of release 1 with too many crashes for so short a time.
+    fn past(signatures: u32) -> Normal {
+        let mut site = Site::new("relay", "production");
+        for name in ["A", "B"] {
+            site.name_release(name);
+        }
+        for window in 0..288 {
+            site.ran("A", "one", window * BUCKET, 300.0, 100.0, 0.0);
+            let signature = format!("signature {}", window as u32 % signatures);
+            (0..4).for_each(|n| {
+                site.crashed(Some("A"), "one", None, window * BUCKET + n * MINUTE, &signature, 0, None);
+            });
+        }
+        site.ran("B", "one", 288 * BUCKET, 300.0, 100.0, 0.0);
+        (0..12).for_each(|n| {
+            site.crashed(Some("B"), "one", None, 288 * BUCKET + n * MINUTE / 4, "signature 0", 0, None);
+        });
+        let mut normal = Normal::default();
+        normal.advance(&site, &[], 289 * BUCKET);
+        normal
+    }
+
+    #[test]
+    fn a_release_that_has_hardly_run_is_expected_to_crash_as_its_service_does_unless_it_is_one_signature_that_may_be_its_own()
+     {
+        let normal = past(6);
+        let (all, one) = (|_: u32| true, |it: u32| it == 0);
+        let against = |wanted: &dyn Fn(u32) -> bool| normal.rate_of(1, wanted) / normal.rate_of(0, wanted);
+        assert!(against(&all) < 1.3, "of all: {}", against(&all));
+        assert!(against(&one) > 2.0, "of one in six: {}", against(&one));
+        assert!((normal.rate_of(0, &all) / (1152.0 / 2400.0) - 1.0).abs() < 0.02, "what ran long is as it was");
     }
 }

@@ -309,9 +309,14 @@ impl Judge {
             doubt /= 3.0;
         }
         let sure = 1.0 - doubt;
+        // Crashes that are usual here also rise with traffic and weather; only what never was is quick to be held against a change.
+        let usual = self.is_usual(number);
+        let long = self.settings.patience * 12;
+        // One burst of what never was fits "nobody did it" as well as the first blow of a change that has only begun to move.
+        let waits = !usual && in_flight > 0 && now - self.cases[number].alarm < long && view.it.is_one_burst();
         let agreed = match leader {
             Some((change, probability)) if probability >= sure => Some(Some(change)),
-            _ if nothing >= sure && !early => Some(None),
+            _ if nothing >= sure && !early && !waits => Some(None),
             _ => None,
         };
         if early && agreed.is_none() {
@@ -322,15 +327,13 @@ impl Judge {
         }
         // A suspect that is likely but not sure gets some more time, and one that is hardly likely a good deal.
         let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
-        // Crashes that are usual here also rise with traffic and weather; only what never was is quick to be held against a change.
-        let case = &self.cases[number];
-        let usual = self.rooms[case.room].normal.count(|signature| case.wants(signature)) > 0.0;
         let possible = if usual { 2.5 * POSSIBLE } else { POSSIBLE };
         let patience = match leader {
             Some((_, probability)) if probability >= LIKELY && !usual => self.settings.patience * 3 / 2,
-            Some((_, probability)) if probability >= BLAME => self.settings.patience * 12,
+            Some((_, probability)) if probability >= BLAME => long,
             // A change is moving that may be behind it: more of it will tell, and gates hold meanwhile.
-            Some((_, probability)) if probability >= possible && in_flight > 0 => self.settings.patience * 12,
+            Some((_, probability)) if probability >= possible && in_flight > 0 => long,
+            _ if waits => long,
             // One of several changes did it: which one shows as they move on.
             Some(_) if nothing + view.it.chance() < 1.0 - sure => self.settings.patience * 5,
             _ => self.settings.patience,
@@ -382,6 +385,12 @@ impl Judge {
         room.site.explained.push(explained);
         room.watch.forget();
         true
+    }
+
+    /// Whether crashes like those of a case were usual before.
+    fn is_usual(&self, number: usize) -> bool {
+        let case = &self.cases[number];
+        self.rooms[case.room].normal.count(|signature| case.wants(signature)) > 0.0
     }
 
     fn drop_case(&mut self, number: usize) {
