@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod client;
 pub mod databases;
+pub mod forgetful;
 pub mod postgres;
 pub mod program;
 pub mod server;
