@@ -66,15 +66,17 @@ impl Drop for InLine<'_> {
 impl Pools {
     fn open(backend: &Backend, health: &Arc<Health>, generation: u64) -> Result<Pools, StoreError> {
         // SQLite has one writer; a second one would only wait for the first.
-        let (writers, readers) = match backend {
-            Backend::Sqlite(_) => (1, 4),
-            Backend::Postgres(_) => (6, 4),
+        // A server that went away is asked for again at growing intervals, half of the patience at most: short patience is what
+        // has a new server found soon, and what has people told soon that there is none.
+        let (writers, readers, patience) = match backend {
+            Backend::Sqlite(_) => (1, 4, Duration::from_secs(10)),
+            Backend::Postgres(_) => (6, 4, Duration::from_secs(4)),
         };
         let pool = |writes: bool, size: u32| {
             Pool::builder()
                 .max_size(size)
                 .min_idle(Some(1))
-                .connection_timeout(Duration::from_secs(10))
+                .connection_timeout(patience)
                 .test_on_check_out(matches!(backend, Backend::Postgres(_)))
                 .build(Manager { backend: backend.clone(), writes, health: health.clone(), generation })
         };

@@ -2,3 +2,4 @@
 
 mod injected;
 mod power;
+mod server_killed;

@@ -1,7 +1,7 @@
 //! The power is cut under load, again and again, on a disk that forgets what was not made durable.
 
 use crate::{
-    journeys::durability::{Told, check, gather, load},
+    journeys::durability::{Told, check, gather, kept_ids, load, make_a_door},
     support::{
         Program, TestDatabase,
         forgetful::{Forgetful, Honours, Left},
@@ -21,9 +21,7 @@ struct After {
 fn cut_again_and_again(honours: Honours, cuts: u64) -> After {
     let mut disk = Forgetful::mount(honours);
     let database = TestDatabase::at(&disk.path().join("pushback.sqlite3"));
-    let dsn = run_well(&["admin", "service", "add", "relay", "--database", &database.url], "");
-    let key = dsn.split("//").nth(1).and_then(|rest| rest.split('@').next()).expect("a key");
-    let door = format!("/api/1/envelope/?sentry_key={key}&sentry_version=7");
+    let door = make_a_door(&database);
     let mut told = Told::default();
     for round in 0..cuts {
         let program = Program::serve(&database);
@@ -63,7 +61,7 @@ fn no_acknowledged_report_is_lost_when_the_power_is_cut_again_and_again() {
 fn a_disk_that_flushes_logs_only_at_checkpoints_as_with_synchronous_normal_loses_reports_here() {
     let After { told, disk } = cut_again_and_again(Honours::LogsAtCheckpoints, 4);
     let folder = tempfile::tempdir().expect("a folder");
-    let kept = crate::journeys::durability::kept_ids(&copy(&disk, &folder));
+    let kept = kept_ids(&copy(&disk, &folder));
     let lost = told.acknowledged.iter().filter(|id| !kept.contains(id)).count();
     println!("{lost} of {} acknowledged reports are lost", told.acknowledged.len());
     assert!(lost > 0, "the test of the power loss cannot fail");

@@ -1,8 +1,8 @@
 //! A disk that runs full under a running server: crash reports are refused, people go on, and all comes back by itself. The
 //! disk is a small one of this machine's memory; where none can be mounted, this test fails and says so.
 
-use super::durability::envelope;
-use crate::support::{Program, eventually, program::run_well};
+use super::durability::{Told, check, envelope, make_a_door};
+use crate::support::{Program, TestDatabase, eventually, program::run_well};
 use serde_json::json;
 use std::{
     fs::File,
@@ -58,16 +58,20 @@ fn a_full_disk_refuses_reports_lets_people_go_on_and_recovers_by_itself_within_1
     let disk = SmallDisk::new();
     let file = disk.path().join("pushback.sqlite3");
     let url = format!("sqlite:{}", file.display());
-    let dsn = run_well(&["admin", "service", "add", "relay", "--database", &url], "");
-    let key = dsn.split("//").nth(1).and_then(|rest| rest.split('@').next()).expect("a key").to_owned();
-    let door = format!("/api/1/envelope/?sentry_key={key}&sentry_version=7");
+    let database = TestDatabase::at(&file);
+    let door = make_a_door(&database);
     let token = run_well(&["admin", "token", "create", "deploy", "--scope", "push", "--database", &url], "");
     let program = Program::start(&["--listen", "127.0.0.1:0", "--database", &url]);
     let client = program.client();
-    let mut number = 0;
+    let (mut number, mut told) = (0, Told::default());
     let mut send = || {
         number += 1;
-        client.send("POST", &door, &[], &envelope(&format!("{number:032x}")))
+        let id = format!("{number:032x}");
+        let answer = client.send("POST", &door, &[], &envelope(&id));
+        if answer.status == 200 {
+            told.acknowledged.insert(id);
+        }
+        answer
     };
     let reserve = disk.path().join("pushback.sqlite3.reserve");
     assert!(reserve.exists(), "no reserve was made");
@@ -108,4 +112,6 @@ fn a_full_disk_refuses_reports_lets_people_go_on_and_recovers_by_itself_within_1
     assert!(program.terminate().success());
     let said = run_well(&["ledger", "verify", "--database", &url], "");
     assert!(said.ends_with("Nothing was changed."), "{said}");
+    // What was refused is not kept either: nothing is half taken.
+    check(&database, &told);
 }

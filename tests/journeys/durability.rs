@@ -1,7 +1,7 @@
 //! What was acknowledged is kept: through kill -9 under load, through SIGTERM under load, once and only once.
 
 use crate::support::{Client, Engine, Program, TestDatabase, eventually, program::run_well};
-use pushback::flows::export_history::all_records;
+use pushback::{domain::record::Record, flows::export_history::all_records};
 use std::{
     collections::BTreeSet,
     sync::{
@@ -78,15 +78,22 @@ pub fn gather(senders: Vec<JoinHandle<Told>>, into: &mut Told) {
 /// A database with one service, and the path of its door.
 pub fn with_a_door(engine: Engine) -> (TestDatabase, String) {
     let database = TestDatabase::new(engine);
+    let door = make_a_door(&database);
+    (database, door)
+}
+
+/// Adds a service, and gives back the path of its door.
+pub fn make_a_door(database: &TestDatabase) -> String {
     let dsn = run_well(&["admin", "service", "add", "relay", "--database", &database.url], "");
     let key = dsn.split("//").nth(1).and_then(|rest| rest.split('@').next()).expect("a key").to_owned();
-    (database, format!("/api/1/envelope/?sentry_key={key}&sentry_version=7"))
+    format!("/api/1/envelope/?sentry_key={key}&sentry_version=7")
 }
 
 /// The ids of all reports that are kept, whole or only counted, as they are exported.
 pub fn kept_ids(database: &TestDatabase) -> Vec<String> {
     let records = all_records(&database.open()).expect("everything can be read");
-    records.iter().filter_map(|record| Some(record.id()?.to_owned())).collect()
+    let reports = records.iter().filter(|record| matches!(record, Record::Crash(_)));
+    reports.filter_map(|record| Some(record.id()?.to_owned())).collect()
 }
 
 /// Holds what is kept against what was told.

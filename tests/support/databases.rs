@@ -107,6 +107,12 @@ impl TestDatabase {
         TestDatabase { url: format!("sqlite:{}", path.display()), engine: Engine::Sqlite, folder }
     }
 
+    /// The first database of a PostgreSQL cluster of one's own.
+    pub fn on(cluster: &Cluster) -> TestDatabase {
+        let folder = TempDir::with_prefix("pushback-test-").expect("a temporary folder");
+        TestDatabase { url: cluster.url("postgres"), engine: Engine::Postgres, folder }
+    }
+
     /// Opens it as the program does.
     pub fn open(&self) -> Store {
         Store::open(&self.url).expect("an empty database opens")

@@ -1,22 +1,27 @@
-//! One private PostgreSQL cluster per test run: made when the first test asks, on a free port of this machine, with fsync
-//! on as in earnest, and gone when the test process is, however that ends.
+//! A private PostgreSQL cluster for the test run: made when the first test asks, on a free port of this machine, with fsync
+//! on as in earnest, and gone when the test process is, however that ends. A test that kills its server makes one of its own.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Lines, Write},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::OnceLock,
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::{Mutex, OnceLock},
 };
 
-/// The cluster of this run.
+/// A cluster.
 pub struct Cluster {
     port: u16,
-    // The supervising shell waits for the end of this pipe, which the kernel closes also after a kill -9.
-    _supervisor: Child,
+    // The supervising shell waits for the end of its input, which the kernel closes also after a kill -9.
+    supervisor: Mutex<Supervisor>,
 }
 
-/// Makes the cluster, says `ready`, waits for its standard input to end, and takes everything away again.
+struct Supervisor {
+    child: Child,
+    says: Lines<BufReader<ChildStdout>>,
+}
+
+/// Makes the cluster, says `ready`, does what its standard input says until that ends, and takes everything away again.
 const SUPERVISOR: &str = r#"
 set -eu
 umask 077
@@ -26,18 +31,61 @@ if [ "$(id -u)" -eq 0 ]; then chown postgres: "$FOLDER"; fi
 cd "$FOLDER"
 trap 'as_owner "$BIN/pg_ctl" -D "$FOLDER/data" -m immediate -w stop >/dev/null 2>&1 || true; cd /; rm -rf "$FOLDER"' EXIT
 as_owner "$BIN/initdb" -D "$FOLDER/data" -U pushback --auth=trust -E UTF8 --locale=C --no-sync >"$FOLDER/initdb.log" 2>&1 </dev/null || { cat "$FOLDER/initdb.log"; exit 1; }
-as_owner "$BIN/pg_ctl" -D "$FOLDER/data" -w -t 60 -l "$FOLDER/data/server.log" \
-  -o "-c listen_addresses=127.0.0.1 -p $PORT -k $FOLDER -c max_connections=400 -c shared_buffers=64MB" start >/dev/null 2>&1 </dev/null \
-  || { cat "$FOLDER/data/server.log"; exit 1; }
+start() {
+  as_owner "$BIN/pg_ctl" -D "$FOLDER/data" -w -t 60 -l "$FOLDER/data/server.log" \
+    -o "-c listen_addresses=127.0.0.1 -p $PORT -k $FOLDER -c max_connections=400 -c shared_buffers=64MB" start >/dev/null 2>&1 </dev/null
+}
+start || { cat "$FOLDER/data/server.log"; exit 1; }
 echo ready
-cat >/dev/null || true
+while read -r wish; do
+  case "$wish" in
+    kill)
+      server=$(head -n 1 "$FOLDER/data/postmaster.pid")
+      kill -s KILL "$server" $(cat /proc/"$server"/task/*/children)
+      ;;
+    start)
+      # What is left of the killed server is on its way out; until then a new one does not start.
+      tries=0
+      until start; do
+        tries=$((tries + 1))
+        if [ "$tries" -ge 50 ]; then cat "$FOLDER/data/server.log"; exit 1; fi
+        sleep 0.1
+      done
+      ;;
+  esac
+  echo done
+done
 "#;
 
 impl Cluster {
     /// The cluster, started by whoever asks first.
     pub fn get() -> &'static Cluster {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-        CLUSTER.get_or_init(Cluster::start)
+        CLUSTER.get_or_init(Cluster::own)
+    }
+
+    /// Kills the server and all its processes with SIGKILL.
+    pub fn kill(&self) {
+        self.wish("kill");
+    }
+
+    /// Starts the server again after a kill, and comes back when it takes connections.
+    pub fn start_again(&self) {
+        self.wish("start");
+    }
+
+    fn wish(&self, what: &str) {
+        let mut supervisor = self.supervisor.lock().expect("one wish at a time");
+        writeln!(supervisor.child.stdin.as_mut().expect("piped"), "{what}").expect("the supervisor listens");
+        let mut said = String::new();
+        for line in supervisor.says.by_ref().map_while(Result::ok) {
+            if line == "done" {
+                return;
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        panic!("the private PostgreSQL of the tests did not {what}:\n{said}");
     }
 
     /// The URL of a database in it.
@@ -45,9 +93,10 @@ impl Cluster {
         format!("postgres://pushback@127.0.0.1:{}/{database}", self.port)
     }
 
-    // The shell is waited for by nobody: it ends after this process, and takes the cluster with it.
+    /// A new cluster.
+    // Nobody waits for the shell: it ends after this process, or when its input does, and takes the cluster with it.
     #[allow(clippy::zombie_processes)]
-    fn start() -> Cluster {
+    pub fn own() -> Cluster {
         let bin = programs();
         let port = free_port();
         let folder = std::env::temp_dir().join(format!("pushback-tests-pg-{}-{port}", std::process::id()));
@@ -62,10 +111,11 @@ impl Cluster {
             .spawn()
             .expect("sh can be started");
         let mut said = String::new();
-        for line in BufReader::new(supervisor.stdout.take().expect("piped")).lines() {
+        let mut says = BufReader::new(supervisor.stdout.take().expect("piped")).lines();
+        while let Some(line) = says.next() {
             let line = line.expect("the supervisor speaks UTF-8");
             if line == "ready" {
-                return Cluster { port, _supervisor: supervisor };
+                return Cluster { port, supervisor: Mutex::new(Supervisor { child: supervisor, says }) };
             }
             said.push_str(&line);
             said.push('\n');
