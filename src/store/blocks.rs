@@ -15,7 +15,7 @@ use diesel::{prelude::*, upsert::excluded};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// How many reports share a row at most. While a row grows it is written anew at each commit.
 const MOST: usize = 256;
@@ -260,19 +260,6 @@ fn reports_of(row: &BlockRow) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
 }
 
 impl Read<'_> {
-    /// Which of these ids are noted as counted.
-    pub(super) fn counted_among(&mut self, service: &str, marks: &[i64]) -> Result<HashSet<i64>, StoreError> {
-        let mut found = HashSet::new();
-        for some in marks.chunks(500) {
-            found.extend(on_each!(self.db, c => counted::table
-                .filter(counted::service.eq(service))
-                .filter(counted::id.eq_any(some))
-                .select(counted::id)
-                .load::<i64>(c))?);
-        }
-        Ok(found)
-    }
-
     /// Reports of a service that were only counted, whose crashes fall into a range of time.
     pub(super) fn counted_between(
         &mut self,

@@ -4,8 +4,9 @@ use super::{
     StoreError, Tx,
     blocks::{OpenBlock, mark},
     changes::Kept,
+    known::KnownIds,
     packing::Packer,
-    reports::{KnownIds, Report, Whole},
+    reports::{Report, Whole},
     rollups::{HOUR, HourRow, MinuteRow, hour},
     signatures::{SignatureColumns, new_number},
 };

@@ -23,6 +23,7 @@ pub mod findings;
 pub mod holds;
 pub mod incidents;
 pub mod keeping;
+mod known;
 pub mod outcomes;
 pub mod packing;
 pub mod pairs;

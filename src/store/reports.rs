@@ -314,23 +314,7 @@ impl Whole {
     }
 }
 
-/// What is known of an id: the hash of what is kept under it.
-pub(super) type KnownIds = HashMap<String, Vec<u8>>;
-
 impl Read<'_> {
-    /// Which of these ids of a service are kept whole.
-    pub(super) fn whole_among(&mut self, service: &str, ids: &[&str]) -> Result<KnownIds, StoreError> {
-        let mut found = HashMap::new();
-        for some in ids.chunks(500) {
-            found.extend(on_each!(self.db, c => report::table
-                .filter(report::service.eq(service))
-                .filter(report::id.eq_any(some))
-                .select((report::id, report::hash))
-                .load::<(String, Vec<u8>)>(c))?);
-        }
-        Ok(found)
-    }
-
     /// How many reports of a signature and release with crashes in a range of microseconds are kept whole.
     pub(super) fn count_whole(
         &mut self,
