@@ -9,16 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The calls that make writes durable.
+const FLUSHES: &str = "fdatasync,fsync";
+
 /// strace beside a program, until it is dropped.
-struct Injected(Child);
+pub struct Injected(Child);
 
 impl Injected {
-    /// Puts a fault into the calls that make writes durable, in strace's words.
-    fn into_fsync(program: &Program, fault: &str) -> Injected {
+    /// Puts a fault into system calls, in strace's words.
+    pub fn into_calls(program: &Program, calls: &str, fault: &str) -> Injected {
         let process = program.id();
         let child = Command::new("strace")
-            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync"])
-            .args(["-e", &format!("inject=fdatasync,fsync:{fault}"), "-p", &process.to_string()])
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")])
+            .args(["-e", &format!("inject={calls}:{fault}"), "-p", &process.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -61,7 +64,7 @@ fn after_a_failed_fsync_nothing_is_acknowledged_until_the_file_was_opened_anew_a
     for number in 1..=3 {
         assert_eq!(send(&client, &door, number), 200);
     }
-    let injected = Injected::into_fsync(&program, "error=EIO:when=1");
+    let injected = Injected::into_calls(&program, FLUSHES, "error=EIO:when=1");
     let first = client.send("POST", &door, &[], &envelope(&id(4)));
     assert_eq!(first.status, 503, "{}", first.body);
     assert!(first.header("retry-after").is_some());
@@ -86,7 +89,7 @@ fn on_a_slow_disk_reports_are_taken_and_nobody_waits_longer_than_five_seconds() 
         let program = Program::serve(&database);
         let client = program.client();
         assert_eq!(send(&client, &door, 1), 200);
-        let injected = Injected::into_fsync(&program, &format!("delay_exit={delay}"));
+        let injected = Injected::into_calls(&program, FLUSHES, &format!("delay_exit={delay}"));
         let until = Instant::now() + Duration::from_secs(3);
         let mut all: Vec<(u16, Duration)> = Vec::new();
         std::thread::scope(|scope| {

@@ -3,3 +3,4 @@
 mod injected;
 mod power;
 mod server_killed;
+mod sweep;

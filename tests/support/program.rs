@@ -121,6 +121,11 @@ impl Program {
         self.child.id()
     }
 
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
     /// Ends it as a crash of the machine would: kill -9.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
