@@ -2,7 +2,7 @@
 
 use crate::{
     account::{Account, Call, Word},
-    truth::{Micros, Truth},
+    truth::{MINUTE, Micros, Truth},
 };
 use pushback::{
     domain::{
@@ -25,9 +25,12 @@ pub fn judge(records: &[Record], truth: &Truth) -> Account {
         last = time::micros(record.received_at()).max(last);
         judge.observe(record);
         hear(&mut account, &mut judge, truth, before, last);
+        if last.div_euclid(MINUTE) != before.div_euclid(MINUTE) {
+            ask_gates(&mut account, &judge, truth, last);
+        }
     }
-    judge.pass(time::from_micros(last + crate::truth::MINUTE));
-    hear(&mut account, &mut judge, truth, last, last + crate::truth::MINUTE);
+    judge.pass(time::from_micros(last + MINUTE));
+    hear(&mut account, &mut judge, truth, last, last + MINUTE);
     let findings = judge.findings();
     for regression in &findings.regressions {
         let Some(call) = account.calls.iter_mut().find(|call| call.id == regression.id) else {
@@ -63,7 +66,16 @@ fn hear(account: &mut Account, judge: &mut Judge, truth: &Truth, before: Micros,
             call.ways.get_or_insert(ways);
         }
     }
+    ask_gates(account, judge, truth, now);
+}
+
+/// Asks for every push that was ever blamed and not told to stop yet: as whoever waits at a gate does, again and again.
+fn ask_gates(account: &mut Account, judge: &Judge, truth: &Truth, now: Micros) {
     for push in &truth.pushes {
+        let mut words = account.calls.iter().flat_map(|call| &call.words);
+        if !words.any(|word| word.blamed() == Some(push)) {
+            continue;
+        }
         let told = account.stops.iter().any(|it| it.0 == *push);
         let answer = if told { None } else { judge.gate(push, time::from_micros(now), &Guard::default()) };
         if answer.is_some_and(|it| it.decision == Decision::Stop) {

@@ -41,6 +41,10 @@ pub struct Told {
     pub delay: Option<f64>,
     /// Crashes that harm had brought by then.
     pub excess: Option<f64>,
+    /// Of harm by a push: crashes that it had brought when a gate first told that push to stop; none where none did while it went on.
+    pub stop: Option<f64>,
+    /// Whether it is harm by a push, that a gate can stop.
+    pub by_push: bool,
     /// The share of the fleet that the change had reached by then.
     pub share: Option<f64>,
     /// Of collateral harm with eight crashes by a share of 10 %: whether it was said before.
@@ -107,7 +111,11 @@ pub fn score(truth: &Truth, account: &Account) -> Score {
         let calls: Vec<&Call> = own.map(|it| it.0).collect();
         repeats += calls.len().saturating_sub(1);
         true_steps.extend(&harm.continuations);
-        harms.push(told(truth, harm, &calls));
+        let mut told = told(truth, harm, &calls);
+        let stop = account.stops.iter().filter(|it| harm.is_guilty(&it.0)).map(|it| it.1).min();
+        told.by_push = truth.pushes.iter().any(|push| harm.is_guilty(push));
+        told.stop = stop.filter(|at| harm.end.is_none_or(|end| *at <= end.0)).map(|at| harm.crashes_until(at) as f64);
+        harms.push(told);
     }
     let tolerated = |call: &Call| {
         truth.tolerates_ambient
@@ -191,6 +199,8 @@ fn told(truth: &Truth, harm: &True, calls: &[&Call]) -> Told {
         onset: None,
         delay: None,
         excess: None,
+        stop: None,
+        by_push: false,
         share: None,
         early: None,
         continuations: (harm.continuations.len(), 0),

@@ -58,7 +58,7 @@ const TARGETS: [(&str, Target); 22] = [
     ("attribution, overlapping changes, end", Target::AtLeast(0.95)),
     ("onset error, median, min", Target::AtMost(2.0)),
     ("onset interval coverage", Target::Within(0.9, 0.99)),
-    ("delay, median, excess crashes", Target::AtMost(8.0)),
+    ("gate says stop, median, excess crashes", Target::AtMost(8.0)),
     ("collateral flagged before 10 % (where 8 had arrived)", Target::AtLeast(0.9)),
     ("false blame per 1,000 healthy pushes", Target::AtMost(5.0)),
     ("false stops per 1,000 healthy pushes", Target::AtMost(1.0)),
@@ -116,6 +116,7 @@ pub fn figures(scores: &[&Score]) -> Vec<Figure> {
         .collect();
     let early: Vec<f64> = harms.iter().filter_map(|told| told.early).map(yes).collect();
     let guilty: Vec<f64> = harms.iter().filter(|it| it.kind != "ambient").map(|it| yes(it.delay.is_some())).collect();
+    let stopped: Vec<f64> = harms.iter().filter(|it| it.by_push).map(|it| yes(it.stop.is_some())).collect();
     let onsets = list(&|told| told.onset.map(|it| it.0.abs()));
     let costs = list(&|told| told.cost.map(|it| it.0 * 100.0));
     let delays = list(&|told| told.delay);
@@ -146,6 +147,9 @@ pub fn figures(scores: &[&Score]) -> Vec<Figure> {
         at("delay, 90th percentile, excess crashes", &excess, 0.9),
         at("delay, median, % of rollout", &shares, 0.5),
         at("delay, 90th percentile, % of rollout", &shares, 0.9),
+        at("gate says stop, median, excess crashes", &list(&|told| told.stop), 0.5),
+        at("gate says stop, 90th percentile, excess crashes", &list(&|told| told.stop), 0.9),
+        part("harmful pushes told to stop while harm went on", &stopped),
         part("collateral flagged before 10 % (where 8 had arrived)", &early),
         line(
             "false blame per 1,000 healthy pushes",

@@ -1,7 +1,7 @@
 //! The changes that may be behind what a service shows, and how far each reached every cell at every time.
 
 use super::{
-    HOUR, Micros,
+    HOUR, MOVES, Micros,
     change::{Flag, Push, flag_dose},
     frame::Frame,
     site::Site,
@@ -35,9 +35,9 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Whether it is in flight: it moved in the last two hours.
+    /// Whether it is in flight: it moved not long ago.
     pub(crate) fn is_moving(&self, now: Micros) -> bool {
-        self.moves.iter().any(|at| now - at < 2 * HOUR)
+        self.moves.iter().any(|at| now - at < MOVES)
     }
 }
 

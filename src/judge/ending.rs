@@ -107,7 +107,9 @@ impl Inquest<'_> {
                 }
                 let own = begun.service == self.site.service && begun.environment == self.site.environment;
                 let release = self.site.releases.find(&begun.release).filter(|_| own);
-                let measured = release.filter(|_| self.site.basis() != Basis::Shares);
+                // What was never heard of cannot have gone silent.
+                let heard_of = |release: &usize| self.site.lives.get(*release).is_some_and(|life| life.1 > Micros::MIN);
+                let measured = release.filter(|_| self.site.basis() != Basis::Shares).filter(heard_of);
                 let back = push.steps.last().filter(|step| step.share <= 0.0).map(|step| step.at);
                 let gone = match measured {
                     Some(release) => {

@@ -82,10 +82,11 @@ impl Judge {
     /// Whether blame is firm enough to stop a push by it. Crashes that are usual here rise for many reasons, and waves of them that fit a
     /// push by chance fit it less a few minutes later: for those it has to be sure, and to have stood for a while.
     fn is_firm(&self, case: &Case) -> bool {
-        const STOOD: Micros = 10 * MINUTE;
+        const STOOD: Micros = 5 * MINUTE;
+        const FIRM: f64 = 0.95;
         let probability = case.suspects.first().map_or(0.0, |it| it.probability);
         let stood = case.reviewed - case.detected >= STOOD;
-        let enough = if case.usual { probability >= self.settings.sure && stood } else { probability >= LIKELY };
+        let enough = if case.usual { probability >= FIRM && stood } else { probability >= LIKELY };
         enough && case.streak.1 == 0
     }
 

@@ -79,7 +79,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { alarm: 100.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR }
+        Settings { alarm: 50.0, hold: 20.0, sure: 0.9, patience: 10 * MINUTE, least_past: HOUR }
     }
 }
 
@@ -90,6 +90,8 @@ pub(crate) struct Room {
     pub(crate) normal: Normal,
     pub(crate) watch: Watch,
     pub(crate) readings: Vec<Reading>,
+    /// Until when the last change here, or at a service around, counts as moving.
+    pub(crate) moving_until: Micros,
 }
 
 /// One instance judges all services whose records it is fed.
@@ -151,6 +153,9 @@ impl Default for Judge {
 fn next_minute(at: Micros) -> Micros {
     (at.div_euclid(MINUTE) + 1) * MINUTE
 }
+
+/// How long a change counts as moving after its last step.
+pub(crate) const MOVES: Micros = 2 * HOUR;
 
 /// FNV-1a, 64 bits: stable from one run to the next, unlike the standard library's.
 fn hash(text: &str) -> u64 {
@@ -312,7 +317,13 @@ impl Judge {
             return *room;
         }
         let site = Site::new(service, environment);
-        self.rooms.push(Room { site, normal: Normal::default(), watch: Watch::default(), readings: Vec::new() });
+        self.rooms.push(Room {
+            site,
+            normal: Normal::default(),
+            watch: Watch::default(),
+            readings: Vec::new(),
+            moving_until: Micros::MIN,
+        });
         self.places.insert((service.to_owned(), environment.to_owned()), self.rooms.len() - 1);
         self.rooms.len() - 1
     }
@@ -385,22 +396,25 @@ impl Judge {
         (readable && whole) || (open && at % (5 * MINUTE) == 0)
     }
 
-    /// Whether crashes came in at a service where something seems to be wrong: evidence has gathered, an alarm waits for an explanation, or
-    /// far more came at once than in a usual minute.
+    /// Whether crashes came in that are not to wait for the minute's end: an alarm waits for an explanation, evidence has gathered, or far
+    /// more came at once than in a usual minute. While a change moves less is enough, and any crash of a kind that never was.
     fn is_pressing(&self, number: usize) -> bool {
-        const GATHERS: f64 = 5.0;
-        const BURST: f64 = 5.0;
         let room = &self.rooms[number];
         let fresh = room.site.fresh.len() as f64;
+        let moving = self.closed < room.moving_until;
+        let (gathers, burst) = if moving { (2.0, 2.0) } else { (5.0, 5.0) };
+        let never = || moving && room.site.fresh.iter().any(|event| !room.normal.knows(event.signature));
         let waits = || self.cases.iter().any(|case| case.room == number && case.number == 0 && case.is_watched());
-        fresh > 0.0 && (room.watch.together >= GATHERS || fresh >= BURST * (1.0 + room.normal.a_minute()) || waits())
+        fresh > 0.0
+            && (room.watch.together >= gathers || fresh >= burst * (1.0 + room.normal.a_minute()) || never() || waits())
     }
 
-    /// Judges a service and those around it with everything that has arrived, as just before a step.
+    /// Judges a service and those around it with everything that has arrived, as just before a step. From now on a change moves there.
     fn judge_around(&mut self, service: &str, environment: &str) {
         for service in self.changes.around(service) {
             if let Some(room) = self.places.get(&(service, environment.to_owned())).copied() {
                 self.judge_room(room, self.now);
+                self.rooms[room].moving_until = self.now + MOVES;
             }
         }
     }
