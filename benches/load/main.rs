@@ -34,6 +34,7 @@ Build the program first: cargo build --release. Everything runs on the loopback 
   --rounds N           rounds of each server, in turn (default 3)
   --no-ingest          leave the ingest rounds out
   --no-pages           leave the pages of the told story out
+  --against DSN        another server that takes envelopes and runs already: rounds of it and of the program, in turn
   --storm              half load, full load, five times too much; pages and memory meanwhile; bytes on disk (SQLite)
 ";
 
@@ -47,6 +48,7 @@ struct Request {
     ingest: bool,
     pages: bool,
     storm: bool,
+    against: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -79,6 +81,7 @@ fn request(words: &[String]) -> Result<Request, String> {
         ingest: true,
         pages: true,
         storm: false,
+        against: None,
     };
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -93,6 +96,7 @@ fn request(words: &[String]) -> Result<Request, String> {
             "--no-ingest" => it.ingest = false,
             "--no-pages" => it.pages = false,
             "--storm" => it.storm = true,
+            "--against" => it.against = Some(value()?),
             other => return Err(format!("{other} is not known.\n\n{HELP}")),
         }
     }
@@ -108,6 +112,9 @@ fn run(request: &Request) -> Result<(), String> {
     if request.ingest {
         ingest(request)?;
     }
+    if let Some(dsn) = &request.against {
+        against(request, dsn)?;
+    }
     if request.storm {
         storm::run(&request.program, request.connections, request.seconds)?;
     }
@@ -120,18 +127,7 @@ fn run(request: &Request) -> Result<(), String> {
 /// Rounds of the bare handler and of the program, in turn, with the same bodies and connections.
 fn ingest(request: &Request) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let plan = Plan { connections: request.connections, length: Duration::from_secs(request.seconds), every: None };
-    // As many as a fast machine could take; what is not sent was packed for nothing.
-    let each = 25_000 * request.seconds as usize;
-    let bodies = Arc::new(Bodies::pack(each.min(400_000)));
-    println!(
-        "envelopes: {} bytes of JSON, {} bytes gzip on the wire, on average; {} connections, {} s a round\n",
-        bodies.plain, bodies.packed, plan.connections, request.seconds
-    );
-    println!(
-        "{:<10}{:>10}{:>12}{:>10}{:>10}{:>10}{:>12}{:>12}",
-        "server", "2xx/s", "CPU µs/req", "p50 ms", "p99 ms", "refused", "peak MiB", "fsync µs"
-    );
+    let (plan, bodies) = prepare(request);
     let mut found: Vec<(Round, Round)> = Vec::new();
     let mut rest = None;
     // A throw-away database is new in each round; yours keeps what the round before sent, so that goes on from there.
@@ -163,6 +159,44 @@ fn ingest(request: &Request) -> Result<(), String> {
     println!("\nrequests/s against the bare handler: {:.2} (median; {})", median(&rate), spread(&rate));
     println!("CPU a request against it:            {:.2} (median; {})", median(&cost), spread(&cost));
     println!("memory at rest, before the first request: {:.1} MiB\n", rest.unwrap_or_default());
+    Ok(())
+}
+
+/// What is sent and how; begins the table of rounds.
+fn prepare(request: &Request) -> (Plan, Arc<Bodies>) {
+    let plan = Plan { connections: request.connections, length: Duration::from_secs(request.seconds), every: None };
+    // As many as a fast machine could take; what is not sent was packed for nothing.
+    let each = 25_000 * request.seconds as usize;
+    let bodies = Arc::new(Bodies::pack(each.min(400_000)));
+    println!(
+        "envelopes: {} bytes of JSON, {} bytes gzip on the wire, on average; {} connections, {} s a round\n",
+        bodies.plain, bodies.packed, plan.connections, request.seconds
+    );
+    println!(
+        "{:<10}{:>10}{:>12}{:>10}{:>10}{:>10}{:>12}{:>12}",
+        "server", "2xx/s", "CPU µs/req", "p50 ms", "p99 ms", "refused", "peak MiB", "fsync µs"
+    );
+    (plan, bodies)
+}
+
+/// Rounds of another server and of the program, in turn, with the same bodies and connections.
+fn against(request: &Request, dsn: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let (plan, bodies) = prepare(request);
+    let (theirs, mut rates) = (Arc::new(AtomicUsize::new(0)), Vec::new());
+    for round in 0..request.rounds {
+        let disk = Disk::measure(folder.path())?;
+        let other = measure(&Server::running(dsn)?, &plan, &bodies, &theirs, &disk)?;
+        println!("{}", other.line("other"));
+        let (program, folder) = (request.program.as_path(), folder.path());
+        let target = Target { program, database: "sqlite", folder, round, examples: None };
+        let server = Server::program(&target)?;
+        let own = measure(&server, &plan, &bodies, &Arc::default(), &Disk::measure(folder)?)?;
+        println!("{}", own.line("pushback"));
+        server.stop()?;
+        rates.push(own.accepted_a_second() / other.accepted_a_second());
+    }
+    println!("\naccepted requests/s against the other: {:.0} times (median; {})\n", median(&rates), spread(&rates));
     Ok(())
 }
 

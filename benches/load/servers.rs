@@ -44,7 +44,8 @@ impl Target<'_> {
 
 /// A server under load.
 pub struct Server {
-    child: Child,
+    /// None where somebody else runs it.
+    child: Option<Child>,
     /// Where it listens.
     pub address: SocketAddr,
     /// Where bodies go.
@@ -86,6 +87,15 @@ impl Server {
         Server::start(&mut command, path, url.starts_with("postgres"))
     }
 
+    /// A server that runs already and takes envelopes, by its DSN: `http://KEY@ADDRESS:PORT/PROJECT`.
+    pub fn running(dsn: &str) -> Result<Server, String> {
+        let wrong = || format!("http://KEY@ADDRESS:PORT/PROJECT was expected, found {dsn}");
+        let (key, rest) = dsn.strip_prefix("http://").and_then(|rest| rest.split_once('@')).ok_or_else(wrong)?;
+        let (address, project) = rest.split_once('/').ok_or_else(wrong)?;
+        let path = format!("/api/{project}/envelope/?sentry_key={key}&sentry_version=7");
+        Ok(Server { child: None, address: address.parse().map_err(|_| wrong())?, path, with_postgres: false })
+    }
+
     /// Any server that says on its standard output where it listens.
     pub fn start(command: &mut Command, path: String, with_postgres: bool) -> Result<Server, String> {
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("{command:?}: {error}"))?;
@@ -98,14 +108,15 @@ impl Server {
         // Whatever it says later must not fill its pipe.
         std::thread::spawn(move || lines.for_each(drop));
         match address {
-            Some(address) => Ok(Server { child, address, path, with_postgres }),
+            Some(address) => Ok(Server { child: Some(child), address, path, with_postgres }),
             None => Err(format!("{command:?} did not say where it listens")),
         }
     }
 
-    /// Processor time so far, of the server and of the PostgreSQL beside it.
+    /// Processor time so far, of the server and of the PostgreSQL beside it; none of a server that somebody else runs.
     pub fn cpu(&self) -> Result<Duration, String> {
-        let mut all = of_process(self.child.id()).ok_or("the server is gone")?;
+        let Some(child) = &self.child else { return Ok(Duration::ZERO) };
+        let mut all = of_process(child.id()).ok_or("the server is gone")?;
         if self.with_postgres {
             all += of_postgres();
         }
@@ -114,8 +125,8 @@ impl Server {
 
     /// The most memory ever, and the memory now, MiB.
     pub fn memory(&self) -> Result<(f64, f64), String> {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(|it| it.to_string())?;
+        let Some(child) = &self.child else { return Ok((0.0, 0.0)) };
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).map_err(|it| it.to_string())?;
         let of = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name))?;
             line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib / 1024.0)
@@ -125,8 +136,9 @@ impl Server {
 
     /// Asks it to end, and waits.
     pub fn stop(mut self) -> Result<(), String> {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().map_err(|it| it.to_string())?;
-        let ended = self.child.wait().map_err(|it| it.to_string())?;
+        let Some(child) = &mut self.child else { return Ok(()) };
+        let asked = Command::new("kill").arg(child.id().to_string()).status().map_err(|it| it.to_string())?;
+        let ended = child.wait().map_err(|it| it.to_string())?;
         if asked.success() && ended.success() { Ok(()) } else { Err(format!("it ended with {ended}")) }
     }
 }
@@ -134,8 +146,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
