@@ -6,7 +6,7 @@ use diesel::{
     connection::{AnsiTransactionManager, TransactionManager},
     result::Error as Diesel,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use super::upkeep::Store;
 
@@ -58,8 +58,6 @@ impl<E> From<Diesel> for Failed<E> {
 
 /// How often a transaction is tried when others are in its way.
 const TRIES: u64 = 5;
-/// After this long it is not tried again. SQLite waits by itself for about as long.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 impl Store {
     /// Reads, in one snapshot.
@@ -136,7 +134,7 @@ impl Store {
         &self,
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let (mut tries, began) = (0, Instant::now());
+        let mut tries = 0;
         loop {
             tries += 1;
             let pools = self.pools()?;
@@ -153,18 +151,15 @@ impl Store {
             // What failed meanwhile may be what was written here: nobody is told that it is kept.
             self.health().may_write(pools.generation)?;
             match outcome {
-                Err(Failed::Engine(error))
-                    if matches!(&*db, Db::Sqlite(_))
-                        && StoreError::says_busy(&error)
-                        && began.elapsed() >= PATIENCE =>
-                {
-                    // Others write for moments. A lock that an unlock failed to give back goes only with every connection.
+                Err(Failed::Engine(error)) if matches!(&*db, Db::Sqlite(_)) && StoreError::says_busy(&error) => {
+                    // SQLite has waited for five seconds by itself, and others write for moments. A lock that an unlock failed to
+                    // give back goes only with every connection.
                     let why =
                         "its lock was not to be had for seconds, by another process or since it was never given back";
                     self.health().fail(pools.generation, why);
                     return settle(Err(Failed::Engine(error)));
                 }
-                Err(failed) if tries < TRIES && began.elapsed() < PATIENCE && failed.is_transient() => {
+                Err(failed) if tries < TRIES && failed.is_transient() => {
                     drop(db);
                     std::thread::sleep(Duration::from_millis(10 * tries * tries));
                 }
