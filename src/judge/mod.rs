@@ -3,7 +3,8 @@
 //! `watch` says that something is wrong, `attribution` who is to blame, `onset` since when, `ending` until when and why, `cost`
 //! what it came to, `gate` what a push that asks is told, `paths` what each way on would cost. `site` and `change` keep what
 //! was observed; `normal` knows what to expect. The same code judges live and replayed records: evaluations happen at whole
-//! minutes of arrival, every five seconds where something seems to be wrong, and just before a step, never "now".
+//! minutes of arrival, every five seconds where something seems to be wrong or what comes while a change moves is unusual, and just
+//! before a step, never "now".
 
 mod attribution;
 mod burst;

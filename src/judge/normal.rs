@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Crashes with which a release's own rate is drawn towards its service's: of one signature, which may come or go with a release, and
-/// of all signatures, by which releases that do no harm differ by a seventh or so. A release whose past was cut off soon after it
+/// of all signatures, by which releases that do no harm are taken to differ by a seventh or so. A release whose past was cut off soon after it
 /// began has hardly run: a rate from its own few crashes would be held against all that it runs from then on.
 const DRAWN_ONE: f64 = 2.0;
 const DRAWN_ALL: f64 = 50.0;

@@ -138,7 +138,7 @@ impl Disk {
     }
 
     fn write(&mut self, number: u64, from: usize, data: &[u8]) -> Result<(), Errno> {
-        if self.honours == Honours::LogsAtCheckpoints {
+        if self.honours == Honours::LogsAtCheckpoints && !self.off {
             let log = self.name_of(number).and_then(|name| self.names.get(&format!("{name}-wal"))).copied();
             if let Some(log) = log.and_then(|log| self.files.get_mut(&log)).filter(|log| log.owed) {
                 log.flush();
@@ -358,13 +358,9 @@ impl Filesystem for Server {
 
     fn rename(&self, _: &Request, _: INodeNo, name: &OsStr, _: INodeNo, to: &OsStr, _: RenameFlags, reply: ReplyEmpty) {
         let mut disk = self.disk();
-        match disk.names.remove(&text(name)).filter(|_| !disk.off) {
-            Some(number) => {
-                disk.names.insert(text(to), number);
-                reply.ok();
-            }
-            None => reply.error(Errno::ENOENT),
-        }
+        let moved = if disk.off { None } else { disk.names.remove(&text(name)) };
+        let done = moved.map(|number| drop(disk.names.insert(text(to), number)));
+        answer(done.ok_or(Errno::ENOENT), reply);
     }
 
     fn readdir(&self, _: &Request, _: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
