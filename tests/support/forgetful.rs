@@ -359,8 +359,10 @@ impl Filesystem for Server {
     fn rename(&self, _: &Request, _: INodeNo, name: &OsStr, _: INodeNo, to: &OsStr, _: RenameFlags, reply: ReplyEmpty) {
         let mut disk = self.disk();
         let moved = if disk.off { None } else { disk.names.remove(&text(name)) };
-        let done = moved.map(|number| drop(disk.names.insert(text(to), number)));
-        answer(done.ok_or(Errno::ENOENT), reply);
+        if let Some(number) = moved {
+            disk.names.insert(text(to), number);
+        }
+        answer(moved.map(|_| ()).ok_or(Errno::ENOENT), reply);
     }
 
     fn readdir(&self, _: &Request, _: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
