@@ -26,14 +26,14 @@ impl Attribution {
         self.explanations.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     }
 
-    /// Whether next to nothing is left of it without its largest burst. Of crashes that were never seen before; usual ones may be
-    /// above the usual here and below it there.
+    /// Whether there is something beyond the usual, and next to nothing left of it without its largest burst.
     pub(crate) fn is_one_burst(&self) -> bool {
         const LEFT: f64 = 0.25;
         let beyond = |counts: &[f64]| counts.iter().zip(&self.expected).map(|it| it.0 - it.1).sum::<f64>();
+        let all = beyond(&self.counts);
         let mut counts = self.counts.clone();
         spare(&self.frame, &mut counts, &self.expected);
-        beyond(&counts) < LEFT * beyond(&self.counts)
+        all > 0.0 && beyond(&counts) < LEFT * all
     }
 }
 
@@ -121,6 +121,7 @@ mod tests {
         assert!(of(&[(3, 12.0)]) && of(&[(3, 9.0), (4, 3.0)]), "one burst");
         assert!(of(&[(3, 12.0), (6, 1.0)]), "and next to nothing else");
         assert!(!of(&[(1, 4.0), (3, 5.0), (6, 4.0)]), "three of them");
+        assert!(!of(&[]), "no more than usual, or less");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Case {
     /// Crashes beyond expectation before it could be known here, and from then on.
     pub(crate) parted: (Estimate, Estimate),
     pub(crate) ended: Option<(Micros, Ending)>,
+    /// How often it went on again after it had been taken for over.
+    pub(crate) returns: usize,
     pub(crate) withdrawn: Option<Withdrawn>,
     pub(crate) continuations: Vec<Continuation>,
     pub(crate) evidence: Option<Evidence>,
@@ -80,6 +82,7 @@ impl Default for Case {
             clients: Estimate::default(),
             parted: (Estimate::default(), Estimate::default()),
             ended: None,
+            returns: 0,
             withdrawn: None,
             continuations: Vec::new(),
             evidence: None,

@@ -31,6 +31,13 @@ impl Judge {
                 && other.blamed().is_none()
                 && other.ended.is_some_and(|ended| ended.0 < case.alarm && case.alarm - ended.0 < REMEMBERED)
         });
-        before.filter(|other| other.signatures.iter().any(|it| case.signatures.contains(it))).count()
+        let shared = before.filter(|other| other.signatures.iter().any(|it| case.signatures.contains(it)));
+        shared.map(|other| 1 + other.returns).sum()
+    }
+
+    /// Goes on with a case that was taken for over. That it came and went is remembered.
+    pub(crate) fn reopen(&mut self, number: usize) {
+        let case = &mut self.cases[number];
+        case.returns += usize::from(case.ended.take().is_some());
     }
 }

@@ -119,7 +119,7 @@ impl Judge {
         });
         if let Some(lately) = lately {
             // What comes back so soon had not ended.
-            self.cases[lately].ended = None;
+            self.reopen(lately);
             self.explain(lately);
             self.review(lately, now);
             return;
@@ -429,7 +429,7 @@ impl Judge {
             self.cases[into].signatures.sort_unstable();
             self.cases[into].signatures.dedup();
         }
-        self.cases[into].ended = None;
+        self.reopen(into);
         self.explain(into);
         self.rooms[room].watch.forget();
         self.review(into, now);
