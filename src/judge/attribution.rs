@@ -65,6 +65,8 @@ pub(crate) struct Attribution {
     pub(crate) expected: Vec<f64>,
     /// The service's crash rate, all signatures: the unit of harm.
     pub(crate) unit: f64,
+    /// Exposure by block and population, weighed by rhythm, load and cell: harm follows them as usual crashes do.
+    pub(crate) weighed: Vec<f64>,
     pub(crate) candidates: Vec<Candidate>,
     /// Most probable first.
     pub(crate) explanations: Vec<Explanation>,
@@ -97,14 +99,24 @@ impl Attribution {
         self.explanations.iter().filter(|it| it.shape.is_harmless()).map(|it| it.probability).sum()
     }
 
-    /// The best explanation that blames this change, or the best that blames none.
+    /// The best explanation that blames this change, or the best that blames none: of the kind that is most probable, all its
+    /// shapes together.
     pub(crate) fn best(&self, change: Option<Change>) -> Option<&Explanation> {
-        self.explanations.iter().find(|it| it.change == change && !it.shape.is_harmless())
+        let found = || self.explanations.iter().filter(|it| it.change == change && !it.shape.is_harmless());
+        let of = |kind: Kind| found().filter(|it| it.kind == kind).map(|it| it.probability).sum::<f64>();
+        // The first of several that are as probable is the one that is more probable by itself.
+        let kind = found().map(|it| it.kind).reduce(|best, it| if of(it) > of(best) { it } else { best })?;
+        found().find(|it| it.kind == kind)
     }
 
     /// Harm expected by an explanation, in crashes, by block and population.
     pub(crate) fn harm(&self, it: &Explanation) -> Vec<f64> {
-        it.pattern.iter().zip(&self.frame.ran).map(|(pattern, ran)| pattern * ran * self.unit * it.size).collect()
+        it.pattern.iter().enumerate().map(|(at, pattern)| pattern * self.full(at) * it.size).collect()
+    }
+
+    /// Full harm of size one at a place, in crashes.
+    pub(crate) fn full(&self, at: usize) -> f64 {
+        self.weighed[at] * self.unit
     }
 }
 
@@ -125,8 +137,8 @@ pub(crate) struct Question<'a> {
     pub(crate) known_spells: &'a [(Micros, Micros)],
     /// How often the same signatures crashed like this before and no change was behind it.
     pub(crate) precedents: usize,
-    /// Whether the largest burst is left out: what it is without.
-    pub(crate) spared: bool,
+    /// How many of the largest bursts are left out: what it is without.
+    pub(crate) spared: usize,
     pub(crate) until: Micros,
 }
 
@@ -142,11 +154,10 @@ impl Question<'_> {
             frame.counts(self.site, |event| event.counts && (self.wanted)(event.signature) && !(self.other)(event));
         let reports = frame.counts(self.site, |event| (self.wanted)(event.signature) && !(self.other)(event));
         let expected = self.normal.expected(&frame, self.wanted);
-        if self.spared {
-            spare(&frame, &mut counts, &expected);
-        }
+        (0..self.spared).for_each(|_| spare(&frame, &mut counts, &expected));
         let unit = self.normal.rate_of_all().max(1e-9);
         let mut it = Attribution {
+            weighed: self.normal.weighed(&frame),
             frame,
             counts,
             reports,

@@ -5,7 +5,7 @@
 use super::{attribution::Attribution, candidate::Change, frame::Frame, shape::Shape};
 
 impl Attribution {
-    /// Blames no change more than without the largest burst: what it has less is trouble that no change explains.
+    /// Blames no change more than without its largest bursts: what it has less is trouble that no change explains.
     pub(crate) fn doubt_burst(&mut self, without: &Attribution) {
         let without = without.changes();
         let part = |(change, with): (Change, f64)| {
@@ -81,6 +81,7 @@ mod tests {
             reports: Vec::new(),
             expected: Vec::new(),
             unit: 1.0,
+            weighed: Vec::new(),
             candidates: Vec::new(),
             burst_doubted: false,
             explanations: vec![

@@ -362,10 +362,7 @@ impl Inquest<'_> {
                 }
             }
         }
-        pattern
-            .iter()
-            .zip(&frame.ran)
-            .map(|(pattern, ran)| pattern * ran * self.it.unit * self.explanation.size)
-            .collect()
+        let size = self.explanation.size;
+        pattern.iter().enumerate().map(|(at, pattern)| pattern * self.it.full(at) * size).collect()
     }
 }

@@ -212,6 +212,14 @@ pub(crate) fn exposure_of(site: &Site, pushes: &[&Push], index: i64, until: Micr
     parts
 }
 
+/// The share of a cell that a push has reached where nothing of it was measured: a step is under way for some minutes, and who crashes
+/// just after it need not be of what it brings.
+fn reached(push: &Push, cell: &str, at: Micros) -> f64 {
+    const UNDER_WAY: i64 = 4;
+    let lately = (0..=UNDER_WAY).map(|minutes| push.share_in(cell, at - minutes * MINUTE));
+    lately.sum::<f64>() / (UNDER_WAY + 1) as f64
+}
+
 /// Moves a mix that was measured at `from` on to `until` as the steps in between meant it: what a push gained is taken from the others.
 fn move_on(site: &Site, pushes: &[&Push], from: Micros, until: Micros, parts: &mut Vec<(u16, u16, f64)>) {
     for push in pushes {
@@ -221,7 +229,7 @@ fn move_on(site: &Site, pushes: &[&Push], from: Micros, until: Micros, parts: &m
             continue;
         }
         for cell in 0..site.cells.len() {
-            let meant = push.share_in(site.cells.name(cell), until);
+            let meant = reached(push, site.cells.name(cell), until);
             let here = |it: &&(u16, u16, f64)| usize::from(it.1) == cell;
             let all: f64 = parts.iter().filter(here).map(|it| it.2).sum();
             let own: f64 = parts.iter().filter(here).filter(|it| usize::from(it.0) == release).map(|it| it.2).sum();
@@ -298,7 +306,7 @@ fn by_shares(site: &Site, pushes: &[&Push], at: Micros, hours: f64) -> Vec<(u16,
             let Some(begun) = &push.begun else { continue };
             let Some(release) = site.releases.find(&begun.release) else { continue };
             // In the middle of the bucket, so that a step within it counts for about its part.
-            let share = push.share_in(site.cells.name(cell), at + BUCKET / 2);
+            let share = reached(push, site.cells.name(cell), at + BUCKET / 2);
             mix.iter_mut().for_each(|part| part.1 *= 1.0 - share);
             mix.push((release as u16, share));
         }

@@ -64,9 +64,9 @@ impl Question<'_> {
             *found.entry(event.signature).or_default() += 1.0;
         }
         let count = |signature: u32| found.get(&signature).copied().unwrap_or(0.0);
-        let ran: f64 = places.iter().map(|at| it.frame.ran[*at]).sum();
+        let full: f64 = places.iter().map(|at| it.full(*at)).sum();
         let new: Vec<u32> = found.keys().copied().filter(|it| (self.wanted)(*it) && !self.normal.knows(*it)).collect();
-        let (mut rates, mut gone) = (0.0, 0.0);
+        let (mut size, mut gone) = (0.0, 0.0);
         let mut taken: Vec<u32> = Vec::new();
         for name in &new {
             let old: Vec<(u32, f64, f64)> = self
@@ -86,16 +86,16 @@ impl Question<'_> {
                 .collect();
             let (old, usual, value) = old.into_iter().max_by(|a, b| a.2.total_cmp(&b.2))?;
             taken.push(old);
-            rates += usual / ran.max(1e-9);
+            size += usual / full.max(1e-12);
             gone += value - (count(*name) * usual.max(1e-9).ln() - usual);
         }
-        if new.is_empty() || rates <= 0.0 {
+        if new.is_empty() || size <= 0.0 {
             return None;
         }
         let mut pattern = vec![0.0; it.counts.len()];
         places.iter().for_each(|at| pattern[*at] = 1.0);
         let mut explanation = Explanation::without_change(Shape::Renamed, 0.15, pattern);
-        explanation.size = rates / it.unit;
+        explanation.size = size;
         let rows = rows(it, &explanation.pattern);
         explanation.ln_likelihood = calm.gain(&rows, explanation.size, 0..rows.len()) + gone;
         Some(explanation)

@@ -52,7 +52,7 @@ pub(crate) fn began(
         else {
             continue;
         };
-        let harm = if first.is_some() { harm[at] } else { it.frame.ran[at] * it.unit * explanation.size * reach(at) };
+        let harm = if first.is_some() { harm[at] } else { it.full(at) * explanation.size * reach(at) };
         if harm > 0.0 {
             crashes.push((event.at, (1.0 + harm / it.expected[at].max(1e-12)).ln()));
         }
@@ -64,7 +64,7 @@ pub(crate) fn began(
             by_block[block]
         } else {
             (block * width..(block + 1) * width)
-                .map(|at| it.frame.ran[at] * it.unit * explanation.size * reach(at))
+                .map(|at| it.full(at) * explanation.size * reach(at))
                 .sum()
         };
         harm / (to - from).max(1) as f64

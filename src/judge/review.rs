@@ -243,7 +243,7 @@ impl Judge {
             latest_start: case.alarm,
             known_spells: &spells,
             precedents: self.precedents(number),
-            spared: false,
+            spared: 0,
             until,
         };
         let mut it = question.answer();
@@ -257,9 +257,10 @@ impl Judge {
                 it = question.answer();
             }
         }
-        // A signature that came in bursts before, and went without a change behind it, blames none by a single burst.
+        // A signature that came in bursts before, and went without a change behind it, blames none by a single burst, nor by two
+        // where it did so more often.
         if question.precedents >= HABIT && it.changes().first().is_some_and(|top| top.1 >= BLAME) {
-            question.spared = true;
+            question.spared = (question.precedents / HABIT).min(2);
             it.doubt_burst(&question.answer());
         }
         let changes = it.changes();
@@ -312,8 +313,8 @@ impl Judge {
         // Crashes that are usual here also rise with traffic and weather; only what never was is quick to be held against a change.
         let usual = self.is_usual(number);
         let long = self.settings.patience * 12;
-        // One burst of what never was fits "nobody did it" as well as the first blow of a change that has only begun to move.
-        let waits = !usual && in_flight > 0 && now - self.cases[number].alarm < long && view.it.is_one_burst();
+        // One burst fits "nobody did it" as well as the first blow of a change that has only begun to move.
+        let waits = in_flight > 0 && now - self.cases[number].alarm < long && view.it.is_one_burst();
         let agreed = match leader {
             Some((change, probability)) if probability >= sure => Some(Some(change)),
             _ if nothing >= sure && !early && !waits => Some(None),

@@ -80,7 +80,7 @@ pub(crate) fn rows(it: &Attribution, pattern: &[f64]) -> Vec<Row> {
         let mut row = Row { count: 0.0, mean: 0.0, harm: 0.0, crashed: Vec::new() };
         let place = block * width..(block + 1) * width;
         for (at, part) in place.clone().zip(&pattern[place]) {
-            let harm = part * it.frame.ran[at] * it.unit;
+            let harm = part * it.full(at);
             row.count += it.counts[at];
             row.mean += it.expected[at];
             row.harm += harm;
