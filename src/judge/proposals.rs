@@ -143,14 +143,14 @@ impl Question<'_> {
                 add(Kind::Collateral, Shape::PilesUp, 0.06 * prior, &|b, other, _| (1.0 - own(other)) * piled[b]);
                 // The release crashes by itself and harms the others too, in some proportion.
                 for itself in [0.1, 0.3, 1.0] {
-                    add(Kind::Mixed, Shape::ReleaseAndShare, 0.004, &|b, other, c| {
+                    add(Kind::Mixed, Shape::ReleaseAndShare, 0.004 * clue, &|b, other, c| {
                         if other == release { itself } else { dose(b, c) }
                     });
                 }
                 // Everybody alike by its share: where all cells have the same share, that is hardly more than "it rose".
                 let even =
                     (0..frame.blocks.len()).all(|b| (1..frame.cells).all(|c| (dose(b, c) - dose(b, 0)).abs() < 0.02));
-                add(Kind::Mixed, Shape::ShareInCell, if even { 0.001 } else { 0.006 }, &|b, _, c| dose(b, c));
+                add(Kind::Mixed, Shape::ShareInCell, clue * if even { 0.001 } else { 0.006 }, &|b, _, c| dose(b, c));
                 if let Some(back) = self.changes.pushes[number].taken_back() {
                     add(Kind::Rollback, Shape::Returning, 0.1 * clue, &|b, other, c| {
                         let (start, end) = frame.blocks[b];
