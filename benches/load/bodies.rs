@@ -2,14 +2,22 @@
 //! id of its own.
 
 use flate2::{Compression, write::GzEncoder};
-use std::io::Write;
+use std::{
+    borrow::Cow,
+    io::Write,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Signatures among the reports.
 const SIGNATURES: u64 = 200;
 
+/// When the packed ones crashed: some time in the hour after, seconds since 1970.
+const CRASHED: u64 = 1_772_500_000;
+
 /// Packed envelopes, one report each.
 pub struct Bodies {
-    packed_bodies: Vec<Vec<u8>>,
+    /// None where each is packed when it is asked for.
+    packed_bodies: Option<Vec<Vec<u8>>>,
     /// The mean length of the JSON, bytes.
     pub plain: usize,
     /// The mean length on the wire, bytes.
@@ -30,17 +38,32 @@ impl Bodies {
         });
         let plain = parts.iter().map(|part| part.0).sum::<usize>() / parts.len().max(1);
         let packed = parts.iter().map(|part| part.1.len()).sum::<usize>() / parts.len().max(1);
-        Bodies { packed_bodies: parts.into_iter().map(|part| part.1).collect(), plain, packed }
+        Bodies { packed_bodies: Some(parts.into_iter().map(|part| part.1).collect()), plain, packed }
+    }
+
+    /// As many as anybody asks for, each of which has just crashed.
+    pub fn endless() -> Bodies {
+        Bodies { packed_bodies: None, plain: 0, packed: 0 }
     }
 
     /// The body with that number; none when all were sent.
-    pub fn get(&self, number: usize) -> Option<&[u8]> {
-        self.packed_bodies.get(number).map(Vec::as_slice)
+    pub fn get(&self, number: usize) -> Option<Cow<'_, [u8]>> {
+        match &self.packed_bodies {
+            Some(bodies) => bodies.get(number).map(|body| Cow::Borrowed(body.as_slice())),
+            None => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(CRASHED, |it| it.as_secs());
+                Some(Cow::Owned(pack_at((u64::from(std::process::id()) << 32) | number as u64, now).1))
+            }
+        }
     }
 }
 
 fn pack(number: u64) -> (usize, Vec<u8>) {
-    let text = envelope(number);
+    pack_at(number, CRASHED + mix(number) % 3600)
+}
+
+fn pack_at(number: u64, crashed: u64) -> (usize, Vec<u8>) {
+    let text = envelope(number, crashed);
     let mut gzip = GzEncoder::new(Vec::with_capacity(2048), Compression::fast());
     // Writing into memory does not fail.
     let packed = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
@@ -55,7 +78,7 @@ fn mix(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn envelope(number: u64) -> String {
+fn envelope(number: u64, crashed: u64) -> String {
     let chance = mix(number);
     let signature = chance % SIGNATURES;
     let id = format!("{:016x}{:016x}", number, chance);
@@ -81,11 +104,10 @@ fn envelope(number: u64) -> String {
         })
         .collect();
     let event = format!(
-        r#"{{"event_id":"{id}","timestamp":{time}.5,"platform":"native","level":"fatal","release":"relay@{release}","environment":"production","server_name":"relay-{host:03}","tags":{{"cell":"eu-{cell}","clients_dropped":"{clients}","kernel":"6.1.0-18-amd64"}},"contexts":{{"os":{{"name":"Linux","version":"6.1.0"}},"device":{{"arch":"x86_64","memory_size":8589934592}}}},"breadcrumbs":{{"values":[{}]}},"exception":{{"values":[{{"type":"Fault{signature}","value":"frame of {} bytes","mechanism":{{"type":"signal","handled":false}},"stacktrace":{{"frames":[{}]}}}}]}}}}"#,
+        r#"{{"event_id":"{id}","timestamp":{crashed}.5,"platform":"native","level":"fatal","release":"relay@{release}","environment":"production","server_name":"relay-{host:03}","tags":{{"cell":"eu-{cell}","clients_dropped":"{clients}","kernel":"6.1.0-18-amd64"}},"contexts":{{"os":{{"name":"Linux","version":"6.1.0"}},"device":{{"arch":"x86_64","memory_size":8589934592}}}},"breadcrumbs":{{"values":[{}]}},"exception":{{"values":[{{"type":"Fault{signature}","value":"frame of {} bytes","mechanism":{{"type":"signal","handled":false}},"stacktrace":{{"frames":[{}]}}}}]}}}}"#,
         crumbs.join(","),
         chance % 65_536,
         frames.join(","),
-        time = 1_772_500_000 + (chance % 3600),
         release = 1 + chance % 3,
         host = chance % 240,
         cell = chance % 6,

@@ -6,6 +6,7 @@ mod figures;
 mod pages;
 mod senders;
 mod servers;
+mod soak;
 mod storm;
 
 use bodies::Bodies;
@@ -35,6 +36,7 @@ Build the program first: cargo build --release. Everything runs on the loopback 
   --no-ingest          leave the ingest rounds out
   --no-pages           leave the pages of the told story out
   --against DSN        another server that takes envelopes and runs already: rounds of it and of the program, in turn
+  --soak MINUTES       half load for so long, with retention on: memory, descriptors and disk by the minute (SQLite)
   --storm              half load, full load, five times too much; pages and memory meanwhile; bytes on disk (SQLite)
 ";
 
@@ -48,6 +50,7 @@ struct Request {
     ingest: bool,
     pages: bool,
     storm: bool,
+    soak: Option<u64>,
     against: Option<String>,
 }
 
@@ -81,6 +84,7 @@ fn request(words: &[String]) -> Result<Request, String> {
         ingest: true,
         pages: true,
         storm: false,
+        soak: None,
         against: None,
     };
     let mut words = words.iter();
@@ -96,6 +100,7 @@ fn request(words: &[String]) -> Result<Request, String> {
             "--no-ingest" => it.ingest = false,
             "--no-pages" => it.pages = false,
             "--storm" => it.storm = true,
+            "--soak" => it.soak = Some(whole(value()?)?.max(1) as u64),
             "--against" => it.against = Some(value()?),
             other => return Err(format!("{other} is not known.\n\n{HELP}")),
         }
@@ -117,6 +122,9 @@ fn run(request: &Request) -> Result<(), String> {
     }
     if request.storm {
         storm::run(&request.program, request.connections, request.seconds)?;
+    }
+    if let Some(minutes) = request.soak {
+        soak::run(&request.program, request.connections, minutes)?;
     }
     if request.pages {
         pages::told_story(&request.program, request.seconds)?;
@@ -142,6 +150,7 @@ fn ingest(request: &Request) -> Result<(), String> {
             folder: folder.path(),
             round,
             examples: None,
+            days: servers::FOR_GOOD,
         };
         let server = Server::program(&target)?;
         rest.get_or_insert(server.memory()?.1);
@@ -189,7 +198,7 @@ fn against(request: &Request, dsn: &str) -> Result<(), String> {
         let other = measure(&Server::running(dsn)?, &plan, &bodies, &theirs, &disk)?;
         println!("{}", other.line("other"));
         let (program, folder) = (request.program.as_path(), folder.path());
-        let target = Target { program, database: "sqlite", folder, round, examples: None };
+        let target = Target { program, database: "sqlite", folder, round, examples: None, days: servers::FOR_GOOD };
         let server = Server::program(&target)?;
         let own = measure(&server, &plan, &bodies, &Arc::default(), &Disk::measure(folder)?)?;
         println!("{}", own.line("pushback"));

@@ -125,7 +125,7 @@ impl Line {
             out.extend_from_slice(&self.head);
             out.extend_from_slice(body.len().to_string().as_bytes());
             out.extend_from_slice(b"\r\n\r\n");
-            out.extend_from_slice(body);
+            out.extend_from_slice(&body);
             let mut began = Instant::now();
             if let Some((every, due)) = &mut paced {
                 tokio::time::sleep_until((*due).into()).await;

@@ -13,6 +13,9 @@ pub const BARE: &str = "serve-bare";
 /// The kernel counts processor time in hundredths of a second for programs to read.
 const TICK: Duration = Duration::from_millis(10);
 
+/// So many days that nothing is ever dropped.
+pub const FOR_GOOD: &str = "36500";
+
 /// Which program, on which database.
 pub struct Target<'a> {
     /// The program.
@@ -25,6 +28,8 @@ pub struct Target<'a> {
     pub round: usize,
     /// How many reports of a kind are kept whole, where that is said.
     pub examples: Option<&'a str>,
+    /// For how many days reports are kept.
+    pub days: &'a str,
 }
 
 impl Target<'_> {
@@ -79,7 +84,7 @@ impl Server {
         let mut command = Command::new(target.program);
         command.args(["--listen", "127.0.0.1:0", "--database", &url]).env("PUSHBACK_LOG", "warn");
         // The told story lies in the past.
-        command.env("PUSHBACK_KEEP_REPORTS_DAYS", "36500").env("PUSHBACK_KEEP_COUNTS_DAYS", "36500");
+        command.env("PUSHBACK_KEEP_REPORTS_DAYS", target.days).env("PUSHBACK_KEEP_COUNTS_DAYS", target.days);
         if let Some(examples) = target.examples {
             command.args(["--examples", examples]);
         }
@@ -132,6 +137,12 @@ impl Server {
             line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib / 1024.0)
         };
         of("VmHWM:").zip(of("VmRSS:")).ok_or_else(|| "the kernel does not say how much memory it has".to_owned())
+    }
+
+    /// How many files and connections it holds open.
+    pub fn descriptors(&self) -> Result<usize, String> {
+        let Some(child) = &self.child else { return Ok(0) };
+        std::fs::read_dir(format!("/proc/{}/fd", child.id())).map(Iterator::count).map_err(|it| it.to_string())
     }
 
     /// Asks it to end, and waits.

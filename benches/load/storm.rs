@@ -7,7 +7,7 @@ use crate::{
     figures::Disk,
     pages,
     senders::{self, Plan, Sent},
-    servers::{Server, Target},
+    servers::{FOR_GOOD, Server, Target},
 };
 use std::{
     io::Write,
@@ -43,6 +43,7 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
         folder: folder.path(),
         round: 0,
         examples: None,
+        days: FOR_GOOD,
     };
     let server = Server::program(&target)?;
     let cookie = sign_in(&server)?;
@@ -116,7 +117,7 @@ fn on_disk(
     seconds: u64,
 ) -> Result<(), String> {
     for (what, examples, round) in [("kept whole", "1000000", 100), ("only counted", "1", 101)] {
-        let target = Target { program, database: "sqlite", folder, round, examples: Some(examples) };
+        let target = Target { program, database: "sqlite", folder, round, examples: Some(examples), days: FOR_GOOD };
         let server = Server::program(&target)?;
         let plan = Plan { connections, length: Duration::from_secs(2 * seconds), every: None };
         let sent = senders::send(&server, &plan, bodies, &Arc::default())?;

@@ -228,11 +228,12 @@ impl Question<'_> {
         for event in it.frame.events(self.site, wanted) {
             let Some(block) = it.frame.block_of(event.at) else { continue };
             let full = self.changes.pushes[number].share(it.frame.blocks[block].1);
-            share += if full > 0.0 { full } else { it.frame.share_of_all(block, guilty as u16) };
+            let share_then = if full > 0.0 { full } else { it.frame.share_of_all(block, guilty as u16) };
+            share += share_then * f64::from(event.times);
             if usize::from(event.peer) == guilty + 1 {
-                named += 1.0;
+                named += f64::from(event.times);
             } else {
-                other += 1.0;
+                other += f64::from(event.times);
             }
         }
         if named + other == 0.0 {

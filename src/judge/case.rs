@@ -164,7 +164,7 @@ impl Case {
         for (_, bucket) in site.buckets.range(from..=until.div_euclid(super::site::BUCKET)) {
             for event in bucket.events.iter().filter(|event| event.at >= self.onset.at && event.at < until) {
                 if let Some(count) = counts.get_mut(event.signature as usize) {
-                    *count += 1.0;
+                    *count += f64::from(event.times);
                 }
             }
         }

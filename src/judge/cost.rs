@@ -13,8 +13,8 @@ use crate::domain::finding::Estimate;
 /// The victims' crashes since the onset, in order, with what was to be expected.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cost {
-    /// Time and clients of each report.
-    reports: Vec<(Micros, f64)>,
+    /// When, how many at once, and the clients of all of those.
+    reports: Vec<(Micros, f64, f64)>,
     /// Start, end and expected reports of each block.
     expected: Vec<(Micros, Micros, f64)>,
     /// Crashes that the expectation rests on.
@@ -70,10 +70,10 @@ impl Cost {
             if !release.is_some_and(|release| scope.victims.contains(&release)) {
                 continue;
             }
-            all_found += 1.0;
+            all_found += f64::from(event.times);
             if (scope.wanted)(event.signature) {
-                cost.reports.push((event.at, f64::from(event.clients)));
-                cost.repeats += u64::from(!event.counts);
+                cost.reports.push((event.at, f64::from(event.times), f64::from(event.clients)));
+                cost.repeats += if event.counts { 0 } else { u64::from(event.times) };
             }
         }
         let all_expected = (all_expected * normal.reports_each()).max(1e-6);
@@ -89,7 +89,7 @@ impl Cost {
 
     /// Reports since an instant.
     pub(crate) fn found(&self, since: Micros) -> f64 {
-        self.reports.iter().filter(|it| it.0 >= since).count() as f64
+        self.reports.iter().filter(|it| it.0 >= since).map(|it| it.1).sum()
     }
 
     /// Reports to be expected since an instant.
@@ -104,7 +104,8 @@ impl Cost {
         if self.reports.is_empty() {
             return 0.0;
         }
-        self.reports.iter().map(|it| it.1).sum::<f64>() / self.reports.len() as f64
+        let (reports, clients) = self.reports.iter().fold((0.0, 0.0), |sum, it| (sum.0 + it.1, sum.1 + it.2));
+        clients / reports
     }
 
     /// Reports beyond expectation since an instant: what was found is a Poisson count, what was expected has the doubt of
@@ -132,10 +133,10 @@ impl Cost {
     /// Clients dropped beyond expectation since an instant: a compound Poisson sum, whose variance is the sum of the squares.
     pub(crate) fn clients(&self, since: Micros) -> Estimate {
         let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
-        for (_, clients) in self.reports.iter().filter(|it| it.0 >= since) {
+        for (_, times, clients) in self.reports.iter().filter(|it| it.0 >= since) {
             sum += clients;
-            squares += clients * clients;
-            count += 1.0;
+            squares += clients * clients / times;
+            count += times;
         }
         if count == 0.0 {
             return Estimate::default();

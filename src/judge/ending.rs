@@ -339,7 +339,7 @@ impl Inquest<'_> {
         let of = |it: &&super::site::Event| {
             it.at >= since.max(from) && it.at < to && it.release == release && usize::from(it.cell) == cell
         };
-        self.it.frame.events(self.site, |_| true).filter(of).count() as f64
+        self.it.frame.events(self.site, |_| true).filter(of).map(|it| f64::from(it.times)).sum()
     }
 
     /// The harm that would go on: where the change is, or, once it is gone or there was none, as it last was.

@@ -136,12 +136,12 @@ impl Frame {
     /// Crashes by block, release and cell. A population that crashed without exposure gets a small one: a fiftieth of its cell.
     pub(crate) fn counts(&mut self, site: &Site, wanted: impl Fn(&Event) -> bool) -> Vec<f64> {
         let mut counts = vec![0.0; self.ran.len()];
-        self.places(site, wanted).into_iter().for_each(|(at, _)| counts[at] += 1.0);
+        self.places(site, wanted).into_iter().for_each(|(at, _, times)| counts[at] += times);
         counts
     }
 
-    /// Where each crash stands, with its signature; populations that crashed without exposure get a small one, as in `counts`.
-    pub(crate) fn places(&mut self, site: &Site, wanted: impl Fn(&Event) -> bool) -> Vec<(usize, u32)> {
+    /// Where crashes stand, with their signature and how many they are; populations that crashed without exposure get a small one, as in `counts`.
+    pub(crate) fn places(&mut self, site: &Site, wanted: impl Fn(&Event) -> bool) -> Vec<(usize, u32, f64)> {
         let mut places = Vec::new();
         let mut missing = Vec::new();
         for event in self.events(site, wanted) {
@@ -149,7 +149,7 @@ impl Frame {
             let Some(at) = self.release_of(block, event).and_then(|release| self.at(block, release, event.cell)) else {
                 continue;
             };
-            places.push((at, event.signature));
+            places.push((at, event.signature, f64::from(event.times)));
             if self.ran[at] <= 0.0 {
                 missing.push((at, block, usize::from(event.cell)));
             }

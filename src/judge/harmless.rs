@@ -61,7 +61,7 @@ impl Question<'_> {
         };
         let mut found: BTreeMap<u32, f64> = BTreeMap::new();
         for event in it.frame.events(self.site, |event| event.counts && event.release == release) {
-            *found.entry(event.signature).or_default() += 1.0;
+            *found.entry(event.signature).or_default() += f64::from(event.times);
         }
         let count = |signature: u32| found.get(&signature).copied().unwrap_or(0.0);
         let full: f64 = places.iter().map(|at| it.full(*at)).sum();

@@ -108,7 +108,8 @@ pub struct Judge {
     said: Vec<Said>,
     /// What was said last of each regression, by key.
     said_last: BTreeMap<String, crate::domain::finding::Regression>,
-    seen: HashSet<u64>,
+    /// Reports by their ids; none where each comes once.
+    seen: Option<HashSet<u64>>,
     /// The latest arrival.
     now: Micros,
     /// The last mark, every five seconds, up to which everything due was judged.
@@ -176,10 +177,15 @@ impl Judge {
             gates: Vec::new(),
             said: Vec::new(),
             said_last: BTreeMap::new(),
-            seen: HashSet::new(),
+            seen: Some(HashSet::new()),
             now: Micros::MIN,
             closed: Micros::MIN,
         }
+    }
+
+    /// A judge that has seen nothing, of a store that keeps every report once: it need not remember which it has seen.
+    pub fn of_a_store(settings: Settings) -> Judge {
+        Judge { seen: None, ..Judge::new(settings) }
     }
 
     /// Takes one record in. Records come in order of arrival; one that comes a little out of order counts as arriving now.
@@ -215,7 +221,7 @@ impl Judge {
                 self.rooms[room].site.ran(&line.release, &line.cell, at, line.seconds, line.instances, sessions);
             }
             Record::Crash(line) => {
-                if !self.seen.insert(hash(&line.id)) {
+                if self.seen.as_mut().is_some_and(|seen| !seen.insert(hash(&line.id))) {
                     return;
                 }
                 let room = self.room(&line.service, &line.environment);

@@ -49,10 +49,10 @@ struct Past {
     by_release: Vec<(u16, f64)>,
 }
 
-fn add(by_release: &mut Vec<(u16, f64)>, release: u16) {
-    match by_release.iter_mut().find(|it| it.0 == release) {
-        Some(it) => it.1 += 1.0,
-        None => by_release.push((release, 1.0)),
+fn add(by_release: &mut Vec<(u16, f64)>, event: &Event) {
+    match by_release.iter_mut().find(|it| it.0 == event.release) {
+        Some(it) => it.1 += f64::from(event.times),
+        None => by_release.push((event.release, f64::from(event.times))),
     }
 }
 
@@ -120,19 +120,20 @@ impl Normal {
         if site.is_explained(event.signature, event.at) {
             return;
         }
-        self.reports += 1.0;
+        let times = f64::from(event.times);
+        self.reports += times;
         if !event.counts {
             return;
         }
         let past = &mut self.counts[event.signature as usize];
-        past.count += 1.0;
-        self.all += 1.0;
-        self.rhythm.crashed(event.at.div_euclid(BUCKET) * BUCKET, event.signature);
+        past.count += times;
+        self.all += times;
+        self.rhythm.crashed(event.at.div_euclid(BUCKET) * BUCKET, event.signature, times);
         if event.release != NOBODY {
-            add(&mut past.by_release, event.release);
-            add(&mut self.all_by_release, event.release);
+            add(&mut past.by_release, event);
+            add(&mut self.all_by_release, event);
         }
-        self.of_cell[usize::from(event.cell)].0 += 1.0;
+        self.of_cell[usize::from(event.cell)].0 += times;
     }
 
     /// How long the past is.

@@ -54,7 +54,7 @@ pub(crate) fn began(
         };
         let harm = if first.is_some() { harm[at] } else { it.full(at) * explanation.size * reach(at) };
         if harm > 0.0 {
-            crashes.push((event.at, (1.0 + harm / it.expected[at].max(1e-12)).ln()));
+            crashes.push((event.at, f64::from(event.times) * (1.0 + harm / it.expected[at].max(1e-12)).ln()));
         }
     }
     let rate_at = |at: Micros| {
@@ -63,9 +63,7 @@ pub(crate) fn began(
         let harm = if first.is_some() || by_block[block] > 0.0 {
             by_block[block]
         } else {
-            (block * width..(block + 1) * width)
-                .map(|at| it.full(at) * explanation.size * reach(at))
-                .sum()
+            (block * width..(block + 1) * width).map(|at| it.full(at) * explanation.size * reach(at)).sum()
         };
         harm / (to - from).max(1) as f64
     };

@@ -41,7 +41,8 @@ impl Room {
         let mut ours = lately.filter(|event| event.at > ended && case.wants(event.signature)).peekable();
         runs && ours.peek().is_some() && {
             let (back, all) = ours.fold((0, 0), |(back, all), event| {
-                (back + usize::from(case.victims.contains(&event.release)), all + 1)
+                let again = if case.victims.contains(&event.release) { event.times } else { 0 };
+                (back + u64::from(again), all + u64::from(event.times))
             });
             2 * back >= all
         }

@@ -81,13 +81,13 @@ impl Rhythm {
         hour.carried_by += hours;
     }
 
-    /// Notes an episode.
-    pub(crate) fn crashed(&mut self, at: Micros, signature: u32) {
+    /// Notes episodes.
+    pub(crate) fn crashed(&mut self, at: Micros, signature: u32, times: f64) {
         let hour = self.hours.entry(at.div_euclid(HOUR)).or_default();
-        hour.all += 1.0;
+        hour.all += times;
         match hour.counts.iter_mut().find(|it| it.0 == signature) {
-            Some(it) => it.1 += 1.0,
-            None => hour.counts.push((signature, 1.0)),
+            Some(it) => it.1 += times,
+            None => hour.counts.push((signature, times)),
         }
     }
 
@@ -236,7 +236,7 @@ mod tests {
             let load = 1.0 + 0.6 * ((hour as f64) / 24.0 * std::f64::consts::TAU).sin();
             rhythm.ran(hour * HOUR, 0, 100.0);
             rhythm.carried(hour * HOUR, 1000.0 * load, 100.0);
-            (0..(crashes * load) as usize).for_each(|_| rhythm.crashed(hour * HOUR, 0));
+            (0..(crashes * load) as usize).for_each(|_| rhythm.crashed(hour * HOUR, 0, 1.0));
         }
         rhythm.settle(1);
         rhythm
@@ -262,7 +262,7 @@ mod tests {
         for hour in 0..12 {
             half.ran(hour * HOUR, 0, 100.0);
             half.carried(hour * HOUR, 1000.0, 100.0);
-            (0..200).for_each(|_| half.crashed(hour * HOUR, 0));
+            (0..200).for_each(|_| half.crashed(hour * HOUR, 0, 1.0));
         }
         half.settle(1);
         assert!(doubt(&half, 1) > 2.0 * doubt(&swinging(14, 200.0), 15));

@@ -48,11 +48,14 @@ impl Names {
     }
 }
 
-/// One crash report, without its texts.
+/// One crash report without its texts, or in a storm several that are alike.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event {
     pub(crate) at: Micros,
+    /// How many it stands for.
+    pub(crate) times: u32,
     pub(crate) signature: u32,
+    /// Clients of all of them.
     pub(crate) clients: u32,
     pub(crate) release: u16,
     pub(crate) cell: u16,
@@ -60,6 +63,13 @@ pub(crate) struct Event {
     pub(crate) peer: u16,
     /// Whether it counts as evidence: the first of its host's episode, and its host does not carry the signature alone.
     pub(crate) counts: bool,
+}
+
+impl Event {
+    /// What tells it apart from others of its minute.
+    fn kind(&self) -> (u32, u16, u16, u16, bool) {
+        (self.signature, self.release, self.cell, self.peer, self.counts)
+    }
 }
 
 /// How much of a release ran in a cell during a bucket.
@@ -78,6 +88,27 @@ pub(crate) struct Ran {
 pub(crate) struct Bucket {
     pub(crate) ran: Vec<Ran>,
     pub(crate) events: Vec<Event>,
+}
+
+impl Bucket {
+    /// Puts a report in its place. In a storm, those of a minute that are alike become one: what it holds is then bounded by how many
+    /// kinds there are, and no longer by how many crash.
+    fn add(&mut self, event: Event) {
+        const STORM: usize = 2_000;
+        if self.events.len() < STORM {
+            let place = self.events.partition_point(|other| other.at <= event.at);
+            return self.events.insert(place, event);
+        }
+        let event = Event { at: event.at.div_euclid(MINUTE) * MINUTE, ..event };
+        let place = self.events.partition_point(|other| (other.at, other.kind()) < (event.at, event.kind()));
+        match self.events.get_mut(place).filter(|other| other.at == event.at && other.kind() == event.kind()) {
+            Some(other) => {
+                other.times = other.times.saturating_add(1);
+                other.clients = other.clients.saturating_add(event.clients);
+            }
+            None => self.events.insert(place, event),
+        }
+    }
 }
 
 /// What a rate of this service is a rate of. Never two of them in one rate.
@@ -135,6 +166,8 @@ pub(crate) struct Site {
     pub(crate) fresh: Vec<Event>,
     hosts: HashMap<u32, u32>,
     last_of_host: HashMap<(u32, u32), Micros>,
+    /// How many of those are kept before old ones are looked for.
+    hosts_kept: usize,
     carried: HashMap<u32, BTreeMap<i64, HashMap<u32, u32>>>,
     has_instances: bool,
     has_sessions: bool,
@@ -236,10 +269,8 @@ impl Site {
         let peer = peer.map_or(0, |name| self.release(name) + 1);
         let counts = self.counts(host, signature, at);
         let index = at.div_euclid(BUCKET);
-        let event = Event { at, signature, clients, release, cell, peer, counts };
-        let events = &mut self.buckets.entry(index).or_default().events;
-        let place = events.partition_point(|other| other.at <= at);
-        events.insert(place, event);
+        let event = Event { at, times: 1, signature, clients, release, cell, peer, counts };
+        self.buckets.entry(index).or_default().add(event);
         self.unread = Some(self.unread.map_or(at, |unread| unread.max(at)));
         self.fresh.push(event);
     }
@@ -255,8 +286,10 @@ impl Site {
             return false;
         }
         self.last_of_host.insert((host, signature), at);
-        if self.last_of_host.len() > HOSTS_KEPT {
+        if self.last_of_host.len() > self.hosts_kept.max(HOSTS_KEPT) {
             self.last_of_host.retain(|_, last| (at - *last).abs() < EPISODE);
+            // Where most are of now, there is nothing to forget for a while.
+            self.hosts_kept = 2 * self.last_of_host.len();
         }
         let window = at.div_euclid(2 * HOUR);
         let windows = self.carried.entry(signature).or_default();
@@ -296,5 +329,27 @@ impl Site {
             Basis::Sessions => f64::from(ran.sessions) / 1000.0,
             Basis::Shares => 0.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storm_is_held_by_its_kinds_and_minutes_and_no_crash_of_it_is_lost() {
+        let mut site = Site::new("relay", "production");
+        for number in 0..60_000_i64 {
+            let at = number * BUCKET / 60_000;
+            let (release, signature) = (["A", "B"][number as usize % 2], ["one", "two", "three"][number as usize % 3]);
+            site.crashed(Some(release), "cell", None, at, signature, 2, None);
+        }
+        let events = &site.buckets[&0].events;
+        assert!(events.len() < 2_100, "{} are held", events.len());
+        assert_eq!(events.iter().map(|it| it.times).sum::<u32>(), 60_000);
+        assert_eq!(events.iter().map(|it| it.clients).sum::<u32>(), 120_000);
+        assert!(events.is_sorted_by_key(|it| it.at));
+        let of_last_minute = events.iter().filter(|it| it.at >= 4 * MINUTE && it.release == 0).map(|it| it.times);
+        assert_eq!(of_last_minute.sum::<u32>(), 6_000, "in its minute and under its release");
     }
 }

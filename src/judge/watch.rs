@@ -156,7 +156,7 @@ impl Watch {
         for track in &mut self.tracks {
             let level = track.level;
             counts.fill(0.0);
-            places.iter().filter(|it| level.has(it.1)).for_each(|it| counts[it.0] += 1.0);
+            places.iter().filter(|it| level.has(it.1)).for_each(|it| counts[it.0] += it.2);
             let shy = 1.0 + 1.0 / (normal.count_at(level) + 1.0).sqrt();
             let rates: Vec<f64> = frame.releases.iter().map(|release| shy * normal.rate_at(*release, level)).collect();
             expected.copy_from_slice(&weighed);
@@ -184,7 +184,7 @@ impl Watch {
         for (_, bucket) in site.buckets.range(first..=until.div_euclid(BUCKET)) {
             for event in bucket.events.iter().filter(|event| event.counts && event.at < until) {
                 if !site.is_explained(event.signature, event.at) {
-                    recent[event.signature as usize] += 1;
+                    recent[event.signature as usize] += event.times;
                 }
             }
         }

@@ -78,7 +78,8 @@ impl Judging {
     /// Reads the whole history in a thread of its own, keeps what the judge says of it, and goes on from there. Until it has
     /// been read, the judge to ask knows nothing, so that a gate says hold.
     pub fn start(store: Store, clock: Clock) -> Result<(Judging, JoinHandle<()>), Error> {
-        let judging = Judging { judge: Arc::new(RwLock::new(Judge::new(Settings::default()))), signal: Arc::default() };
+        let judging =
+            Judging { judge: Arc::new(RwLock::new(Judge::of_a_store(Settings::default()))), signal: Arc::default() };
         let feed = Feed {
             store,
             clock,
@@ -275,7 +276,7 @@ impl Feed {
             Ok((read.setting(HISTORY_EPOCH)?, read.changes_since(ever)?))
         })?;
         // Beside the one that is asked, which knows more until this one has caught up.
-        let mut judge = Judge::new(Settings::default());
+        let mut judge = Judge::of_a_store(Settings::default());
         self.seen.clear();
         self.fed_to = time::from_micros(0);
         let began = self.clock.now();
@@ -390,7 +391,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
         let begun = time::parse("2026-03-03T12:00:00Z").expect("a time");
-        let judging = Judging { judge: Arc::new(RwLock::new(Judge::new(Settings::default()))), signal: Arc::default() };
+        let judging =
+            Judging { judge: Arc::new(RwLock::new(Judge::of_a_store(Settings::default()))), signal: Arc::default() };
         let mut feed = Feed {
             store: store.clone(),
             clock: Clock::starting_at(begun),
