@@ -60,12 +60,13 @@ fn act(store: &Store, mut records: Vec<Record>) -> Result<(), flows::Error> {
     Record::sort_by_arrival(&mut records);
     let mut rest = records.into_iter().peekable();
     let mut judge = Judge::new(Settings::default());
+    let clerk = judge_history::Clerk::new(store.clone(), None);
     let mut feed_to = |judge: &mut Judge, until: Time| -> Result<(), flows::Error> {
         while let Some(record) = rest.next_if(|record| record.received_at() <= until) {
             judge.observe(&record);
         }
         judge.pass(until);
-        judge_history::keep_sayings(store, &judge.said(), until)
+        judge_history::keep_sayings(&clerk, &judge.said(), until).map(drop)
     };
     let who = |email: &str| -> Result<Actor, flows::Error> {
         let person = store.read::<_, flows::Error>(|read| Ok(read.person_by_email(email)?))?;

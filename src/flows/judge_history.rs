@@ -11,24 +11,67 @@ use crate::{
     store::{
         Actor, Store, Tx,
         findings::{Saying, StoredContinuation},
+        leases::Lease,
     },
 };
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
-/// Keeps everything new that the judge said. What was said before, and is said again after a restart, is left out.
-pub fn keep_sayings(store: &Store, said: &[Said], now: Time) -> Result<(), Error> {
-    for said in said {
-        store.keep(|tx| keep_one(tx, said, now))?;
+/// Whoever keeps what the judge says: the only node there is, or the one of several that holds the lease.
+#[derive(Clone)]
+pub struct Clerk {
+    store: Store,
+    lease: Option<Lease>,
+}
+
+impl Clerk {
+    /// Keeps in that database, as long as the lease is held where there is one.
+    pub fn new(store: Store, lease: Option<Lease>) -> Clerk {
+        Clerk { store, lease }
     }
-    Ok(())
+
+    /// Asks for the lease, or extends it. Whether this node is the one that keeps.
+    pub fn is_on_duty(&self, now: Time) -> Result<bool, Error> {
+        self.keep(now, |_| Ok(()))
+    }
+
+    /// Lets another node keep from now on.
+    pub fn leave(&self) -> Result<(), Error> {
+        match &self.lease {
+            Some(lease) => self.store.keep(|tx| Ok(tx.give_up_lease(lease)?)),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps something in a transaction that holds the lease: a node that lost it keeps nothing, however late it notices.
+    fn keep(&self, now: Time, mut body: impl FnMut(&mut Tx<'_>) -> Result<(), Error>) -> Result<bool, Error> {
+        self.store.keep(|tx| {
+            if let Some(lease) = &self.lease
+                && !tx.hold_lease(lease, now)?
+            {
+                return Ok(false);
+            }
+            body(tx).map(|()| true)
+        })
+    }
+}
+
+/// Keeps everything new that the judge said. What was said before, and is said again after a restart, is left out. Whether it was for
+/// this node to keep; if not, nothing more was.
+pub fn keep_sayings(clerk: &Clerk, said: &[Said], now: Time) -> Result<bool, Error> {
+    for said in said {
+        if !clerk.keep(now, |tx| keep_one(tx, said, now))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Keeps ids and links where a judge that reads the whole history again calls the same harm by another name, as after an
 /// upgrade: a regression that is not found any more hands its id to the one that was found in its place.
-pub fn keep_ids(store: &Store, said: &[Said], keys: &HashSet<String>) -> Result<(), Error> {
+pub fn keep_ids(clerk: &Clerk, said: &[Said], keys: &HashSet<String>, now: Time) -> Result<bool, Error> {
     let latest: HashMap<&str, &Said> = said.iter().map(|it| (it.key.as_str(), it)).collect();
-    store.keep(|tx| {
+    clerk.keep(now, |tx| {
         let known = tx.regression_keys()?;
         let mut orphans = Vec::new();
         for (key, id) in &known {
@@ -43,7 +86,7 @@ pub fn keep_ids(store: &Store, said: &[Said], keys: &HashSet<String>) -> Result<
                 tx.rename_regression(&orphans.remove(place).finding.id, &said.key)?;
             }
         }
-        Ok::<_, Error>(())
+        Ok(())
     })
 }
 
@@ -146,8 +189,8 @@ pub fn know_again(store: &Store, id: &str) -> Result<(), Error> {
 
 /// Withdraws every regression that the judge no longer finds, after the past itself was changed by an import.
 /// What was said stays listed.
-pub fn withdraw_missing(store: &Store, keys: &HashSet<String>, now: Time) -> Result<(), Error> {
-    store.keep(|tx| {
+pub fn withdraw_missing(clerk: &Clerk, keys: &HashSet<String>, now: Time) -> Result<bool, Error> {
+    clerk.keep(now, |tx| {
         for (key, id) in tx.regression_keys()? {
             let Some(it) = tx.regression(&id)? else { continue };
             if keys.contains(&key) || it.finding.withdrawn.is_some() {
@@ -166,6 +209,6 @@ pub fn withdraw_missing(store: &Store, keys: &HashSet<String>, now: Time) -> Res
             )?;
             tx.record(now, "regression.withdraw", &Actor::system(), format!("regression:{id}"), json!({ "id": id }))?;
         }
-        Ok::<_, Error>(())
+        Ok(())
     })
 }

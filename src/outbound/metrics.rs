@@ -95,6 +95,8 @@ pub struct Gauges {
     pub judge_lag: f64,
     /// Whether the judge has read the history.
     pub judge_ready: bool,
+    /// Whether this node keeps what the judge says.
+    pub judge_keeps: bool,
     /// When this process began, seconds since 1970.
     pub started: f64,
     /// The database's condition, one word.
@@ -180,6 +182,8 @@ impl Metrics {
         one(&mut text, "pushback_judge_lag_seconds", "gauge", about, gauges.judge_lag);
         let ready = f64::from(u8::from(gauges.judge_ready));
         one(&mut text, "pushback_judge_ready", "gauge", "Whether the judge has read the history.", ready);
+        let about = "Whether this node keeps what the judge says: one of all that share a database.";
+        one(&mut text, "pushback_judge_keeps", "gauge", about, f64::from(u8::from(gauges.judge_keeps)));
         let about = "1 beside the word for what the database can be asked now.";
         head(&mut text, "pushback_database_condition", "gauge", about);
         line(&mut text, &format!("pushback_database_condition{{condition=\"{}\"}}", gauges.database), 1.0);
@@ -245,7 +249,14 @@ mod tests {
         metrics.became("envelope", "crash", 2);
         metrics.became("api", "odd \"words\"\n", 1);
         metrics.answered(Asked::Door, 429, Duration::from_millis(30));
-        let gauges = Gauges { queue: (4, 1024), judge_lag: 0.25, judge_ready: true, started: 1.5e9, database: "sound" };
+        let gauges = Gauges {
+            queue: (4, 1024),
+            judge_lag: 0.25,
+            judge_ready: true,
+            judge_keeps: false,
+            started: 1.5e9,
+            database: "sound",
+        };
         let text = metrics.text(&gauges);
         for expected in [
             "pushback_telemetry_queue 4\n",
@@ -261,6 +272,7 @@ mod tests {
             "pushback_http_seconds_bucket{asked=\"door\",status=\"4xx\",le=\"0.05\"} 1\n",
             "pushback_judge_lag_seconds 0.25\n",
             "pushback_judge_ready 1\n",
+            "pushback_judge_keeps 0\n",
             "pushback_database_condition{condition=\"sound\"} 1\n",
             "process_start_time_seconds 1500000000\n",
             "process_resident_memory_bytes ",

@@ -24,6 +24,7 @@ pub mod holds;
 pub mod incidents;
 pub mod keeping;
 mod known;
+pub mod leases;
 pub mod outcomes;
 pub mod packing;
 pub mod pairs;

@@ -61,6 +61,7 @@ pub async fn metrics(app: Data<App>, bearer: Bearer) -> Result<HttpResponse, Web
         queue: app.telemetry.queue(),
         judge_lag: app.judging.lag(now),
         judge_ready: app.judging.is_ready(),
+        judge_keeps: app.judging.keeps(),
         database: app.store.condition().0.word(),
         started: time::micros(app.started_at) as f64 / 1e6,
     };

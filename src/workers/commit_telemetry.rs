@@ -10,7 +10,8 @@ use crate::{
         take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
     },
     outbound::metrics::Metrics,
-    store::{Store, StoreError, keeping::Examples, packing::Packer},
+    secret,
+    store::{Backend, Store, StoreError, keeping::Examples, leases::Lease, packing::Packer},
 };
 use std::{
     sync::{
@@ -80,6 +81,9 @@ impl Telemetry {
         packer.take_up(store.read::<_, StoreError>(|read| read.latest_dictionary())?);
         let (quota, refused) = (Arc::new(Quota::new(kept.quota)), Arc::new(Refused::default()));
         let metrics = Arc::<Metrics>::default();
+        let shared = matches!(store.backend(), Backend::Postgres(_));
+        let node = secret::new_id(clock.now());
+        let lease = shared.then_some(Lease { work: "retention", node, lasts: 2 * PRUNE_EVERY });
         let writer = Writer {
             metrics: metrics.clone(),
             refused: refused.clone(),
@@ -91,6 +95,7 @@ impl Telemetry {
             training: Arc::default(),
             kept,
             prune_at: Instant::now(),
+            lease,
         };
         let thread = std::thread::Builder::new()
             .name("commit-telemetry".into())
@@ -179,6 +184,7 @@ struct Writer {
     training: Arc<AtomicBool>,
     kept: Kept,
     prune_at: Instant,
+    lease: Option<Lease>,
 }
 
 impl Writer {
@@ -224,6 +230,15 @@ impl Writer {
     /// Drops a little of what is too old, now and then.
     fn prune(&mut self) {
         if Instant::now() < self.prune_at {
+            return;
+        }
+        // Where several nodes share a database, one of them drops.
+        let ours = self
+            .lease
+            .as_ref()
+            .map_or(Ok(true), |lease| self.store.keep::<_, StoreError>(|tx| tx.hold_lease(lease, self.clock.now())));
+        if !ours.unwrap_or(false) {
+            self.prune_at = Instant::now() + PRUNE_EVERY;
             return;
         }
         let more = prune_telemetry(&self.store, self.kept.retention, self.clock.now()).unwrap_or_else(|error| {

@@ -6,10 +6,11 @@ use crate::{
     flows::{
         Error,
         import_history::HISTORY_EPOCH,
-        judge_history::{keep_ids, keep_sayings, withdraw_missing},
+        judge_history::{Clerk, keep_ids, keep_sayings, withdraw_missing},
     },
     judge::{Judge, Said, Settings},
-    store::{Backend, Store},
+    secret,
+    store::{Backend, Store, leases::Lease},
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -26,6 +27,9 @@ const SLACK: i64 = 20;
 const SLEEP: Duration = Duration::from_secs(1);
 /// How often what other nodes took in is read.
 const POLL: Duration = Duration::from_secs(2);
+/// How long a node that keeps what the judge says is waited for, and how often it says that it is still there.
+const LEASE: Duration = Duration::from_secs(10);
+const RENEW: Duration = Duration::from_secs(3);
 /// How long a report may be on its way from its arrival to the judge, seconds; one that takes longer counts as arriving later.
 const ON_ITS_WAY: i64 = 3;
 /// The shortest time between two looks: a storm is fed in handfuls.
@@ -53,6 +57,8 @@ struct Signal {
     /// Whether somebody did something: whoever asks the gate next must find it known.
     urgent: bool,
     stopping: bool,
+    /// Whether it is for this node to keep what the judge says.
+    keeps: bool,
     /// What was just committed here.
     records: Vec<Record>,
     /// Whether some of it was dropped, since more came than could be fed.
@@ -62,6 +68,10 @@ struct Signal {
 struct Feed {
     store: Store,
     clock: Clock,
+    clerk: Clerk,
+    /// Whether it is for this node to keep what the judge says, and when that was asked last.
+    keeps: bool,
+    asked: Instant,
     judging: Judging,
     fed_to: Time,
     seen: HashMap<[u8; 16], Time>,
@@ -80,18 +90,7 @@ impl Judging {
     pub fn start(store: Store, clock: Clock) -> Result<(Judging, JoinHandle<()>), Error> {
         let judging =
             Judging { judge: Arc::new(RwLock::new(Judge::of_a_store(Settings::default()))), signal: Arc::default() };
-        let feed = Feed {
-            store,
-            clock,
-            judging: judging.clone(),
-            fed_to: time::from_micros(0),
-            seen: HashMap::new(),
-            epoch: None,
-            behind: false,
-            polled: Instant::now(),
-            unsaid: Vec::new(),
-            reopened: 0,
-        };
+        let feed = Feed::new(store, clock, judging.clone());
         let fed = Fed(judging.clone());
         let feeding = move || {
             feed.run();
@@ -112,6 +111,12 @@ impl Judging {
     pub fn is_ready(&self) -> bool {
         let signal = self.signal();
         signal.ready && !signal.ended
+    }
+
+    /// Whether this node keeps what the judge says: the only one, or the one of several that does.
+    pub fn keeps(&self) -> bool {
+        let signal = self.signal();
+        signal.keeps && !signal.ended
     }
 
     /// How long the oldest record that was committed here and not fed has been waiting, seconds.
@@ -206,6 +211,28 @@ impl Drop for Fed {
 }
 
 impl Feed {
+    fn new(store: Store, clock: Clock, judging: Judging) -> Feed {
+        // Several nodes may share a PostgreSQL: all of them judge, for whoever asks them, and one keeps what is said.
+        let shared = matches!(store.backend(), Backend::Postgres(_));
+        let node = secret::new_id(clock.now());
+        let lease = shared.then_some(Lease { work: "judge", node, lasts: LEASE });
+        Feed {
+            clerk: Clerk::new(store.clone(), lease),
+            keeps: false,
+            asked: Instant::now(),
+            store,
+            clock,
+            judging,
+            fed_to: time::from_micros(0),
+            seen: HashMap::new(),
+            epoch: None,
+            behind: false,
+            polled: Instant::now(),
+            unsaid: Vec::new(),
+            reopened: 0,
+        }
+    }
+
     fn run(mut self) {
         while let Err(error) = self.start_again() {
             tracing::error!(%error, "the history could not be read for the judge; it is tried again");
@@ -224,6 +251,27 @@ impl Feed {
             }
             self.judging.gather(BETWEEN.saturating_sub(began.elapsed()));
         }
+        if self.keeps
+            && let Err(error) = self.clerk.leave()
+        {
+            tracing::warn!(%error, "another node keeps what the judge says only once this one has been waited for");
+        }
+    }
+
+    /// Asks whether it is for this node to keep what the judge says.
+    fn ask(&mut self) -> Result<(), Error> {
+        let keeps = self.clerk.is_on_duty(self.clock.now())?;
+        self.asked = Instant::now();
+        self.set_keeps(keeps);
+        Ok(())
+    }
+
+    fn set_keeps(&mut self, keeps: bool) {
+        if self.keeps != keeps {
+            tracing::info!(keeps, "whether this node keeps what the judge says");
+        }
+        self.keeps = keeps;
+        self.judging.signal().keeps = keeps;
     }
 
     /// Feeds what is new, or begins again where an import changed the past.
@@ -233,6 +281,14 @@ impl Feed {
         let set_back = self.clock.now() < self.fed_to - time::seconds(SLACK / 2);
         if set_back || self.store.reopened() != self.reopened {
             return self.start_again();
+        }
+        if self.asked.elapsed() >= RENEW {
+            let kept = self.keeps;
+            self.ask()?;
+            // What the node that kept it before had not kept when it went away is said anew.
+            if self.keeps && !kept {
+                return self.start_again();
+            }
         }
         let (mut records, dropped) = self.judging.waiting();
         // Other nodes write into the same PostgreSQL.
@@ -262,9 +318,14 @@ impl Feed {
         self.judging.fed();
         let (said, now) = self.said(&mut judge);
         drop(judge);
+        if !self.keeps {
+            self.unsaid.clear();
+            return Ok(());
+        }
         // What could not be kept last time comes first.
         self.unsaid.extend(said);
-        keep_sayings(&self.store, &self.unsaid, now)?;
+        let kept = keep_sayings(&self.clerk, &self.unsaid, now)?;
+        self.set_keeps(kept);
         self.unsaid.clear();
         Ok(())
     }
@@ -283,6 +344,7 @@ impl Feed {
         // Part by part, so that a long history need not be held at once.
         let mut from = time::from_micros(i64::MIN);
         loop {
+            self.ask()?;
             let end = self.store.read::<_, Error>(|read| Ok(read.arrivals_end(from, AT_ONCE)?))?;
             let (last, before) = (end.is_none(), end.unwrap_or(Time::MAX_UTC));
             if last {
@@ -308,9 +370,11 @@ impl Feed {
         let (said, now) = self.said(&mut judge);
         let keys: HashSet<String> = judge.keys().into_iter().collect();
         *self.judging.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
-        keep_ids(&self.store, &said, &keys)?;
-        keep_sayings(&self.store, &said, now)?;
-        withdraw_missing(&self.store, &keys, now)?;
+        let kept = self.keeps
+            && keep_ids(&self.clerk, &said, &keys, now)?
+            && keep_sayings(&self.clerk, &said, now)?
+            && withdraw_missing(&self.clerk, &keys, now)?;
+        self.set_keeps(kept);
         (self.epoch, self.unsaid, self.reopened) = (epoch, Vec::new(), reopened);
         self.judging.signal().ready = true;
         self.judging.signal.1.notify_all();
@@ -393,18 +457,7 @@ mod tests {
         let begun = time::parse("2026-03-03T12:00:00Z").expect("a time");
         let judging =
             Judging { judge: Arc::new(RwLock::new(Judge::of_a_store(Settings::default()))), signal: Arc::default() };
-        let mut feed = Feed {
-            store: store.clone(),
-            clock: Clock::starting_at(begun),
-            judging,
-            fed_to: time::from_micros(0),
-            seen: HashMap::new(),
-            epoch: None,
-            reopened: 0,
-            behind: false,
-            polled: Instant::now(),
-            unsaid: Vec::new(),
-        };
+        let mut feed = Feed::new(store.clone(), Clock::starting_at(begun), judging);
         feed.start_again().expect("begun");
         for (id, minutes) in [("first", 0), ("back", -60), ("later", -59), ("forward", 24 * 60), ("back-again", 1)] {
             let now = begun + time::minutes(minutes);

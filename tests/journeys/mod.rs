@@ -5,5 +5,6 @@ mod copies;
 mod disk_full;
 pub mod durability;
 mod first_administrator;
+mod nodes;
 mod story;
 mod tampering;

@@ -8,6 +8,7 @@ mod faults;
 mod findings;
 mod history;
 mod incidents;
+mod leases;
 mod ledger;
 mod pairs;
 mod reports;
