@@ -167,10 +167,9 @@ fn counted_after(tx: &mut Tx<'_>, saying: &Saying, it: &Continuation, now: Time)
     let regression = &saying.regression;
     let until = regression.ended_at.unwrap_or(now);
     let victims: HashSet<&str> = regression.victims.iter().map(|victim| victim.release.as_str()).collect();
-    let crashes = tx.crashes_between(&regression.service, &regression.environment, it.step_at, until)?;
-    let count =
-        crashes.iter().filter(|crash| crash.release.as_deref().is_some_and(|release| victims.contains(release)));
-    Ok(i64::try_from(count.count()).unwrap_or(i64::MAX))
+    let crashes = tx.crash_counts(&regression.service, &regression.environment, it.step_at, until)?;
+    let ours = crashes.iter().filter(|crash| crash.release.as_deref().is_some_and(|release| victims.contains(release)));
+    Ok(ours.map(|crash| crash.crashes).sum())
 }
 
 /// Looks again at what was known at each continuation of a regression, after something arrived that bears on it.

@@ -363,6 +363,27 @@ impl Read<'_> {
         Ok(rows.into_iter().map(|row| row.mark(&titles)).collect())
     }
 
+    /// The crash reports of a service in a range of time that are kept whole, the first so many of them, in order.
+    pub(super) fn whole_between(
+        &mut self,
+        service: &str,
+        environment: &str,
+        from: Time,
+        to: Time,
+        most: i64,
+    ) -> Result<Vec<CrashMark>, StoreError> {
+        let rows: Vec<HeadRow> = on_each!(self.db, c => report::table
+            .filter(report::service.eq(service))
+            .filter(report::at.between(time::micros(from), time::micros(to)))
+            .filter(report::environment.eq(environment))
+            .filter(report::standing.eq(ReportKind::Crash.word()))
+            .order(report::at.asc())
+            .limit(most)
+            .select(HeadRow::as_select())
+            .load(c))?;
+        self.marks(service, rows)
+    }
+
     /// The crash reports of a service in a range of time, in order, also those that were only counted. Handled errors are
     /// left out.
     pub fn crashes_between(
@@ -372,15 +393,7 @@ impl Read<'_> {
         from: Time,
         to: Time,
     ) -> Result<Vec<CrashMark>, StoreError> {
-        let rows: Vec<HeadRow> = on_each!(self.db, c => report::table
-            .filter(report::service.eq(service))
-            .filter(report::at.between(time::micros(from), time::micros(to)))
-            .filter(report::environment.eq(environment))
-            .filter(report::standing.eq(ReportKind::Crash.word()))
-            .order(report::at.asc())
-            .select(HeadRow::as_select())
-            .load(c))?;
-        let mut marks = self.marks(service, rows)?;
+        let mut marks = self.whole_between(service, environment, from, to, i64::MAX)?;
         let counted = self.counted_between(service, from, to)?;
         if !counted.is_empty() {
             marks.extend(

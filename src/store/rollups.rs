@@ -1,12 +1,14 @@
 //! Counts that need no reports to be read: crashes by the minute, which say where and when a service was heard of, and
-//! reports of a signature by the hour, which its page shows by day. Timelines still read reports.
+//! reports of a signature by the hour, which its page shows by day. Where few crashed, reports are read for a picture; in a storm,
+//! these counts are, so that a page is as quick as ever.
 
 use super::{
     Read, StoreError, Tx, on_each,
+    reports::CrashMark,
     schema::{crash_minute, signature_hour},
 };
 use crate::domain::{Time, time};
-use diesel::{prelude::*, upsert::excluded};
+use diesel::{dsl::sql, prelude::*, sql_types::BigInt, upsert::excluded};
 
 /// Crashes of one release in one cell in one minute; none where only handled errors were reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,42 @@ pub struct CrashMinute {
     /// Clients that were cut off.
     pub clients: i64,
 }
+
+/// Crashes that a picture draws as one: a single one, or in a storm as many as are alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrashCount {
+    /// When: the start of the minute or hour where it stands for several.
+    pub at: Time,
+    /// When it reached us; none where it stands for several.
+    pub received_at: Option<Time>,
+    /// The release, where known.
+    pub release: Option<String>,
+    /// The cell; none where it stands for all of them.
+    pub cell: Option<String>,
+    /// What groups it; none where it stands for all of them.
+    pub signature: Option<String>,
+    /// How many.
+    pub crashes: i64,
+    /// Clients that were cut off.
+    pub clients: i64,
+}
+
+impl From<CrashMark> for CrashCount {
+    fn from(it: CrashMark) -> CrashCount {
+        CrashCount {
+            at: it.at,
+            received_at: Some(it.received_at),
+            release: it.release,
+            cell: Some(it.cell),
+            signature: Some(it.signature),
+            crashes: 1,
+            clients: it.clients_dropped.unwrap_or(0).max(0),
+        }
+    }
+}
+
+/// As many crashes are read one by one; more are a storm.
+const ONE_BY_ONE: i64 = 20_000;
 
 /// Reports of one signature and release in one hour, all environments together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +184,92 @@ impl Read<'_> {
             clients: row.clients,
         };
         Ok(rows.into_iter().map(minute).collect())
+    }
+
+    /// How many crashes of a service there were in a range, by its minutes.
+    fn crashes_in(&mut self, service: &str, environment: &str, from: Time, to: Time) -> Result<i64, StoreError> {
+        Ok(on_each!(self.db, c => crash_minute::table
+            .filter(crash_minute::service.eq(service))
+            .filter(crash_minute::environment.eq(environment))
+            .filter(crash_minute::minute.between(time::micros(time::minute(from)), time::micros(to)))
+            .select(sql::<BigInt>("cast(coalesce(sum(crashes), 0) as bigint)"))
+            .first(c))?)
+    }
+
+    /// The crashes of a service in a range of time, in order: each by itself, or in a storm by minute, release and cell. Then only
+    /// minutes that begin in the range count.
+    pub fn crash_counts(
+        &mut self,
+        service: &str,
+        environment: &str,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<CrashCount>, StoreError> {
+        if self.crashes_in(service, environment, from, to)? <= ONE_BY_ONE {
+            let marks = self.crashes_between(service, environment, from, to)?;
+            return Ok(marks.into_iter().map(CrashCount::from).collect());
+        }
+        let minutes = self.crash_minutes(service, environment, from, to)?;
+        let count = |it: CrashMinute| CrashCount {
+            at: it.minute,
+            received_at: None,
+            release: it.release,
+            cell: Some(it.cell),
+            signature: None,
+            crashes: it.crashes,
+            clients: it.clients,
+        };
+        Ok(minutes.into_iter().filter(|it| it.crashes > 0 && it.minute >= from).map(count).collect())
+    }
+
+    /// Every crash of a service in a range of time, in order, or in a storm the first of those that are kept whole.
+    pub fn crash_examples(
+        &mut self,
+        service: &str,
+        environment: &str,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<CrashMark>, StoreError> {
+        if self.crashes_in(service, environment, from, to)? <= ONE_BY_ONE {
+            return self.crashes_between(service, environment, from, to);
+        }
+        self.whole_between(service, environment, from, to, ONE_BY_ONE)
+    }
+
+    /// The crashes of one signature, as `crash_counts` tells those of all; in a storm by hour and release.
+    pub fn crash_counts_of(
+        &mut self,
+        service: &str,
+        environment: &str,
+        signature: &str,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<CrashCount>, StoreError> {
+        if self.crashes_in(service, environment, from, to)? <= ONE_BY_ONE {
+            let mut marks = self.crashes_between(service, environment, from, to)?;
+            marks.retain(|mark| mark.signature == signature);
+            return Ok(marks.into_iter().map(CrashCount::from).collect());
+        }
+        let Some((_, number)) = self.signature_numbers(service, &[signature])?.pop() else { return Ok(Vec::new()) };
+        let rows: Vec<HourRow> = on_each!(self.db, c => signature_hour::table
+            .filter(signature_hour::service.eq(service))
+            .filter(signature_hour::signature.eq(number))
+            .filter(signature_hour::hour.between(time::micros(from), time::micros(to)))
+            .filter(signature_hour::environment.eq(environment))
+            .filter(signature_hour::crashes.gt(0))
+            .order(signature_hour::hour.asc())
+            .select(HourRow::as_select())
+            .load(c))?;
+        let count = |row: HourRow| CrashCount {
+            at: time::from_micros(row.hour),
+            received_at: None,
+            release: known(row.release),
+            cell: None,
+            signature: Some(signature.to_owned()),
+            crashes: row.crashes,
+            clients: row.clients,
+        };
+        Ok(rows.into_iter().map(count).collect())
     }
 
     /// Reports of a signature by hour and release since an instant, latest hour first.

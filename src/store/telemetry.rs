@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 pub use super::{
     reports::{CrashMark, StoredReport},
-    rollups::{CrashMinute, SignatureHour},
+    rollups::{CrashCount, CrashMinute, SignatureHour},
     signatures::SignatureRow,
 };
 

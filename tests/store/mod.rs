@@ -13,6 +13,7 @@ mod ledger;
 mod pairs;
 mod reports;
 mod services;
+mod storm;
 mod telemetry;
 
 use pushback::{

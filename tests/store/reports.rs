@@ -21,7 +21,7 @@ use pushback::{
     },
 };
 
-fn crash(id: &str, at: Time, signature: &str) -> Crash {
+pub fn crash(id: &str, at: Time, signature: &str) -> Crash {
     let line = format!(
         r#"{{"type":"crash","id":"{id}","at":"{}","service":"relay","release":"A","cell":"eu-1","host":"h-{id}","signature":"{signature}","clients_dropped":2,"peer_release":"B","exception":{{"type":"SIGSEGV","value":"at {id}"}}}}"#,
         time::text(at)
@@ -32,11 +32,11 @@ fn crash(id: &str, at: Time, signature: &str) -> Crash {
     }
 }
 
-fn whole(it: Crash) -> Report {
+pub fn whole(it: Crash) -> Report {
     Report::whole(it, ReportKind::Crash, Some(r#"{"os":"Debian"}"#), &Packer::default()).expect("it packs")
 }
 
-fn take(keeper: &mut Keeper, store: &Store, reports: Vec<Report>) -> (Taken, usize) {
+pub fn take(keeper: &mut Keeper, store: &Store, reports: Vec<Report>) -> (Taken, usize) {
     let delivery = Delivery { service: "relay".into(), door: "envelope", reports, ..Delivery::default() };
     let mut written = keeper.take(store, &[delivery], minute(60));
     (written.answers.remove(0).expect("taken"), written.records.len())

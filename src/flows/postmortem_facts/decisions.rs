@@ -76,9 +76,12 @@ pub(super) fn decisions(
 ) -> Result<Vec<Decision>, Error> {
     let it = &regression.finding;
     let Some(last) = beside.continuations.iter().map(|it| it.finding.step_at).max() else { return Ok(Vec::new()) };
-    let crashes = read.crashes_between(&it.service, &it.environment, it.onset.at, last)?;
-    let times: Vec<Time> =
-        crashes.iter().filter(|crash| it.harms(crash.release.as_deref())).map(|crash| crash.at).collect();
+    let crashes = read.crash_counts(&it.service, &it.environment, it.onset.at, last)?;
+    let times: Vec<(Time, i64)> = crashes
+        .iter()
+        .filter(|crash| it.harms(crash.release.as_deref()))
+        .map(|crash| (crash.at, crash.crashes))
+        .collect();
     Ok(beside.continuations.iter().map(|went_on| decision(judge, regression, beside, went_on, &times)).collect())
 }
 
@@ -87,7 +90,7 @@ fn decision(
     regression: &StoredRegression,
     beside: &Beside,
     went_on: &StoredContinuation,
-    crashes: &[Time],
+    crashes: &[(Time, i64)],
 ) -> Decision {
     let at = went_on.finding.step_at;
     let actor = &went_on.finding.actor;
@@ -115,7 +118,7 @@ fn decision(
         }
     }
     Decision {
-        crashed_before: i64::try_from(crashes.iter().filter(|crash| **crash < at).count()).unwrap_or(i64::MAX),
+        crashed_before: crashes.iter().filter(|crash| crash.0 < at).map(|crash| crash.1).sum(),
         shown_for_minutes: (at >= detected).then(|| (at - detected).num_minutes()),
         seen_at: beside.sightings.iter().find(|it| it.person == *actor && it.first_at < at).map(|it| it.first_at),
         gate: gate.map(|gate| (gate.at, gate.decision)),

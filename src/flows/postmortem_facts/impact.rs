@@ -9,7 +9,7 @@ use crate::{
     },
     flows::Error,
     judge::Judge,
-    store::{Read, findings::StoredRegression, telemetry::CrashMark},
+    store::{Read, findings::StoredRegression, telemetry::CrashCount},
 };
 
 /// What a row of the impact measures.
@@ -49,27 +49,28 @@ pub(super) fn count(
 ) -> Result<(Vec<Impact>, KeyTimes), Error> {
     let it = &regression.finding;
     let (onset, detected) = (it.onset.at, it.detected_at);
-    let all = read.crashes_between(&it.service, &it.environment, onset, end)?;
-    let victims: Vec<&CrashMark> = all.iter().filter(|crash| it.harms(crash.release.as_deref())).collect();
-    let carriers = all.iter().filter(|crash| it.carries(crash.release.as_deref(), &crash.signature));
+    let all = read.crash_counts(&it.service, &it.environment, onset, end)?;
+    let victims: Vec<&CrashCount> = all.iter().filter(|crash| it.harms(crash.release.as_deref())).collect();
+    let examples = read.crash_examples(&it.service, &it.environment, onset, end)?;
+    let carriers = examples.iter().filter(|crash| it.carries(crash.release.as_deref(), &crash.signature));
     let parted = judge.excess_before_and_after(&regression.key);
-    let many = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let before = victims.iter().filter(|crash| crash.at < detected).count();
-    let clients = victims.iter().filter_map(|crash| crash.clients_dropped).sum();
+    let counted: i64 = victims.iter().map(|crash| crash.crashes).sum();
+    let before: i64 = victims.iter().filter(|crash| crash.at < detected).map(|crash| crash.crashes).sum();
+    let clients = victims.iter().map(|crash| crash.clients).sum();
     let row = |measure, estimate, counted| Impact { measure, estimate, counted };
     let mut impact = vec![
-        row(Measure::Crashes, Some(it.excess_crashes), many(victims.len())),
-        row(Measure::Before, parted.map(|it| it.0), many(before)),
-        row(Measure::After, parted.map(|it| it.1), many(victims.len() - before)),
+        row(Measure::Crashes, Some(it.excess_crashes), counted),
+        row(Measure::Before, parted.map(|it| it.0), before),
+        row(Measure::After, parted.map(|it| it.1), counted - before),
     ];
     if clients > 0 || it.clients_dropped.estimate > 0.0 {
         impact.push(row(Measure::Clients, Some(it.clients_dropped), clients));
     }
     if let (Kind::Collateral, Some(Trigger::Push(push))) = (it.kind, trigger) {
         let new = &push.started;
-        let crashes = read.crashes_between(&new.service, &new.environment, onset, end)?;
-        let count = crashes.iter().filter(|crash| crash.release.as_ref() == Some(&new.release)).count();
-        impact.push(row(Measure::Pushed, None, many(count)));
+        let crashes = read.crash_counts(&new.service, &new.environment, onset, end)?;
+        let ours = crashes.iter().filter(|crash| crash.release.as_ref() == Some(&new.release));
+        impact.push(row(Measure::Pushed, None, ours.map(|crash| crash.crashes).sum()));
     }
     let times = KeyTimes {
         first_received: carriers.map(|crash| crash.received_at).min(),

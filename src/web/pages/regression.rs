@@ -116,7 +116,7 @@ fn whole(read: &mut Read<'_>, id: &str) -> Result<Whole, flows::Error> {
     let told = Told::load(read, stored.clone(), found, None)?.ok_or_else(|| flows::Error::no("regression", id))?;
     let it = &told.regression;
     let end = it.ended_at.unwrap_or(stored.said_at);
-    let reports = read.crashes_between(&it.service, &it.environment, it.onset.earliest, end)?;
+    let reports = read.crash_examples(&it.service, &it.environment, it.onset.earliest, end)?;
     let ours = |crash: &&CrashMark| it.carries(crash.release.as_deref(), &crash.signature);
     let first_report = reports.iter().filter(ours).min_by_key(|crash| crash.received_at).cloned();
     let example = reports.iter().filter(ours).rfind(|crash| crash.is_whole).cloned();

@@ -340,10 +340,24 @@ pub async fn crashes(
     };
     let (from, to) = (instant(&wanted.from)?, instant(&wanted.to)?);
     let (name, at) = (service.clone(), environment.clone());
-    let mut found =
-        blocking(&app, move |app| app.store.read::<_, Error>(|read| Ok(read.crashes_between(&name, &at, from, to)?)))
-            .await?;
+    let signature = wanted.signature.clone();
+    let (mut found, mut counts) = blocking(&app, move |app| {
+        app.store.read::<_, Error>(|read| {
+            let counts = match &signature {
+                Some(only) => read.crash_counts_of(&name, &at, only, from, to)?,
+                None => read.crash_counts(&name, &at, from, to)?,
+            };
+            Ok((read.crash_examples(&name, &at, from, to)?, counts))
+        })
+    })
+    .await?;
     let fits = |only: &Option<String>, value: Option<&str>| only.as_deref().is_none_or(|only| value == Some(only));
+    counts.retain(|it| {
+        it.at < to
+            && (it.cell.is_none() || fits(&wanted.cell, it.cell.as_deref()))
+            && fits(&wanted.release, it.release.as_deref())
+    });
+    let all: i64 = counts.iter().map(|it| it.crashes).sum();
     found.retain(|it| {
         it.at < to
             && fits(&wanted.cell, Some(&it.cell))
@@ -355,7 +369,7 @@ pub async fn crashes(
     for only in [&wanted.cell, &wanted.release, &wanted.signature].into_iter().flatten() {
         said.push_str(&format!(", {only}"));
     }
-    let more = found.len().saturating_sub(MOST_CRASHES);
+    let more = usize::try_from(all).unwrap_or(0).saturating_sub(found.len().min(MOST_CRASHES));
     let link = |it: CrashMark| (format!("{}/{}", path(&service, &it.signature), part(&it.id)), it);
     let rows = found.into_iter().take(MOST_CRASHES).map(link).collect();
     let timeline = timeline_path(&service, &environment);

@@ -35,7 +35,7 @@ pub struct Banner {
     /// Crashes beyond expectation.
     pub excess: Range,
     /// Crashes counted, which assumes nothing.
-    pub counted: Option<usize>,
+    pub counted: Option<i64>,
     /// How it ended, or that it goes on.
     pub ending: String,
     /// Why an extinction is no recovery.
@@ -99,7 +99,7 @@ fn banner(facts: &Facts, it: &StoredRegression, first: bool, frame: &Frame) -> B
         subject: subject(finding.kind, started, &victims),
         ratio: words::ratio(finding.rate_ratio),
         excess: finding.excess_crashes.into(),
-        counted: first.then_some(facts.crashes.len()),
+        counted: first.then_some(facts.crashes.iter().map(|crash| crash.crashes).sum()),
         ending,
         not_a_recovery,
         why: finding.blamed().map(|suspect| suspect.why.clone()).unwrap_or_default(),

@@ -14,7 +14,7 @@ use crate::{
         changes::{Push, PushFilter},
         findings::{ContinuationFilter, Sighting, StoredContinuation, StoredRegression},
         holds::{GateAsked, Hold, Reply},
-        telemetry::CrashMark,
+        telemetry::CrashCount,
     },
 };
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ pub struct Facts {
     /// Who looked at each regression, by id.
     pub sightings: HashMap<String, Vec<Sighting>>,
     /// Crashes of the victims of the first regression, from its onset to its end.
-    pub crashes: Vec<CrashMark>,
+    pub crashes: Vec<CrashCount>,
     /// The victims' rate in their last half hour, per 1,000 instance-hours, where they ran out.
     pub last_rate: Option<f64>,
     /// What each way on would have cost before each continuation of the first regression, where that was known.
@@ -172,11 +172,11 @@ fn read_all(read: &mut Read<'_>, push: Push, now: Time) -> Result<Facts, StoreEr
 }
 
 /// The victims' crashes from onset to end, and their rate in their last half hour where they ran out.
-fn harmed(read: &mut Read<'_>, it: &StoredRegression, now: Time) -> Result<(Vec<CrashMark>, Option<f64>), StoreError> {
+fn harmed(read: &mut Read<'_>, it: &StoredRegression, now: Time) -> Result<(Vec<CrashCount>, Option<f64>), StoreError> {
     let finding = &it.finding;
     let until = finding.ended_at.unwrap_or(now);
     let is_victim = |release: &str| finding.victims.iter().any(|victim| victim.release == release);
-    let mut crashes = read.crashes_between(&finding.service, &finding.environment, finding.onset.at, until)?;
+    let mut crashes = read.crash_counts(&finding.service, &finding.environment, finding.onset.at, until)?;
     crashes.retain(|crash| finding.harms(crash.release.as_deref()));
     if finding.ended_because != Some(Ending::VictimsGone) {
         return Ok((crashes, None));
@@ -184,7 +184,7 @@ fn harmed(read: &mut Read<'_>, it: &StoredRegression, now: Time) -> Result<(Vec<
     let from = until - time::minutes(30);
     let ran = read.exposures_between(&finding.service, &finding.environment, from, until)?;
     let hours: f64 = ran.iter().filter(|it| is_victim(&it.release)).map(|it| it.instance_hours()).sum();
-    let count = crashes.iter().filter(|crash| crash.at >= from).count();
+    let count: i64 = crashes.iter().filter(|crash| crash.at >= from).map(|crash| crash.crashes).sum();
     Ok((crashes, (hours > 0.0).then(|| count as f64 / hours * 1000.0)))
 }
 

@@ -53,7 +53,7 @@ pub struct Prices {
     /// The same in clients dropped, in a sentence.
     pub clients: Option<String>,
     /// How many crashes the size of harm rests on.
-    pub counted: usize,
+    pub counted: i64,
 }
 
 /// The paths before each continuation; none where nothing went on after an onset.
@@ -91,7 +91,7 @@ pub fn prices(facts: &Facts, chosen: Option<usize>, frame: &Frame) -> Option<Pri
         way_back: paths.as_ref().and_then(|paths| way_back(paths.way_back)),
         turns_at: paths.as_ref().and_then(|paths| paths.no_return).map(|share| figure(share * 100.0)),
         clients: paths.as_ref().and_then(clients),
-        counted: facts.crashes.iter().filter(|crash| crash.at <= *at).count(),
+        counted: facts.crashes.iter().filter(|crash| crash.at <= *at).map(|crash| crash.crashes).sum(),
     })
 }
 

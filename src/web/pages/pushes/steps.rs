@@ -66,7 +66,7 @@ pub struct StepRow {
     /// What it would have said, where it was not asked.
     pub would: Option<&'static str>,
     /// The victims' crashes since the onset.
-    pub since: Option<usize>,
+    pub since: Option<i64>,
     /// What came after: drawn, and in figures.
     pub after: Option<(String, Range)>,
     /// Whether it came after an onset.
@@ -141,8 +141,8 @@ fn row(facts: &Facts, index: usize, step: &PushStep, most: f64, frame: &Frame) -
 }
 
 /// The victims' crashes from the onset to an instant.
-fn counted(facts: &Facts, until: Time) -> usize {
-    facts.crashes.iter().filter(|crash| crash.at <= until).count()
+fn counted(facts: &Facts, until: Time) -> i64 {
+    facts.crashes.iter().filter(|crash| crash.at <= until).map(|crash| crash.crashes).sum()
 }
 
 fn as_was(facts: &Facts, at: Time) -> String {

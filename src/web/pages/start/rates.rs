@@ -3,7 +3,7 @@
 use crate::{
     domain::{Time, exposure::Exposure, time},
     judge::Baseline,
-    store::telemetry::CrashMark,
+    store::telemetry::CrashCount,
     timeline::{self, Class, two_digits},
 };
 
@@ -42,7 +42,7 @@ pub fn rate(
     release: &str,
     class: Class,
     exposures: &[Exposure],
-    crashes: &[CrashMark],
+    crashes: &[CrashCount],
     baselines: &[Baseline],
     now: Time,
 ) -> Rate {
@@ -87,7 +87,7 @@ fn figure(value: f64) -> String {
     if value < 1.0 { format!("{value:.0}") } else { two_digits(value) }
 }
 
-fn series(release: &str, exposures: &[Exposure], crashes: &[CrashMark], now: Time) -> Series {
+fn series(release: &str, exposures: &[Exposure], crashes: &[CrashCount], now: Time) -> Series {
     let count = (BACK / BUCKET) as usize;
     let (length, from) = (BUCKET as f64 * 60.0, now - time::minutes(BACK));
     let mut series = Series { hours: vec![0.0; count], crashes: vec![0.0; count] };
@@ -108,7 +108,7 @@ fn series(release: &str, exposures: &[Exposure], crashes: &[CrashMark], now: Tim
     for it in crashes.iter().filter(|it| it.release.as_deref() == Some(release)) {
         let at = seconds(it.at);
         if at >= 0.0 {
-            series.crashes[((at / length) as usize).min(count - 1)] += 1.0;
+            series.crashes[((at / length) as usize).min(count - 1)] += it.crashes as f64;
         }
     }
     series
@@ -122,7 +122,7 @@ fn trailing(series: &Series, end: usize) -> Option<(f64, f64)> {
 }
 
 /// The rate per 1,000 instance-hours in the half hour before the last instance went, with the hours that it rests on.
-fn last_half_hour(release: &str, exposures: &[Exposure], crashes: &[CrashMark], now: Time) -> Option<(f64, f64)> {
+fn last_half_hour(release: &str, exposures: &[Exposure], crashes: &[CrashCount], now: Time) -> Option<(f64, f64)> {
     let end_of = |it: &Exposure| it.at + time::seconds(it.seconds as i64);
     let ours = || exposures.iter().filter(|it| it.release == release && it.instances > 0.0);
     let end = ours().map(end_of).max()?.min(now);
@@ -133,8 +133,8 @@ fn last_half_hour(release: &str, exposures: &[Exposure], crashes: &[CrashMark], 
             it.instances * ran.num_milliseconds().max(0) as f64 / 3_600_000.0
         })
         .sum();
-    let count =
-        crashes.iter().filter(|it| it.release.as_deref() == Some(release) && it.at > from && it.at <= end).count();
+    let ours = crashes.iter().filter(|it| it.release.as_deref() == Some(release) && it.at > from && it.at <= end);
+    let count: i64 = ours.map(|it| it.crashes).sum();
     (hours >= LEAST).then(|| (count as f64 / hours * 1000.0, hours))
 }
 

@@ -15,7 +15,7 @@ use crate::{
         changes::Push,
         findings::{ContinuationFilter, StoredContinuation, StoredRegression},
         holds::Hold,
-        telemetry::CrashMark,
+        telemetry::CrashCount,
     },
     timeline::{self, Class, Standing},
     web::{
@@ -34,7 +34,7 @@ pub struct Facts {
     blamed: Vec<StoredRegression>,
     continuations: Vec<StoredContinuation>,
     exposures: Vec<crate::domain::exposure::Exposure>,
-    crashes: Vec<CrashMark>,
+    crashes: Vec<CrashCount>,
 }
 
 impl Facts {
@@ -50,7 +50,7 @@ impl Facts {
             blamed: read.regressions_blamed_on(id)?,
             continuations: read.continuations(&filter)?,
             exposures: read.exposures_between(service, environment, from, now)?,
-            crashes: read.crashes_between(service, environment, from, now)?,
+            crashes: read.crash_counts(service, environment, from, now)?,
             push,
         })
     }

@@ -160,8 +160,9 @@ pub fn facts(loaded: &Loaded, asked: &Asked, roles: &Roles, zone: Option<i32>, l
     let exposures = loaded.exposures.iter().filter(|it| it.at >= start && wanted(Some(&it.release), &it.cell));
     let crashes = loaded.crashes.iter().filter(|it| {
         it.at >= start
-            && wanted(it.release.as_deref(), &it.cell)
-            && asked.signature.as_deref().is_none_or(|only| it.signature == only)
+            && asked.release.as_deref().is_none_or(|only| it.release.as_deref() == Some(only))
+            && asked.cell.as_deref().is_none_or(|only| it.cell.as_deref().is_none_or(|cell| cell == only))
+            && asked.signature.as_deref().is_none_or(|only| it.signature.as_deref() == Some(only))
     });
     Facts {
         ident: "timeline".into(),
@@ -187,9 +188,9 @@ pub fn facts(loaded: &Loaded, asked: &Asked, roles: &Roles, zone: Option<i32>, l
             .map(|it| CrashMark {
                 at: it.at,
                 release: it.release.clone(),
-                cell: it.cell.clone(),
-                count: 1,
-                clients: it.clients_dropped.and_then(|clients| u64::try_from(clients).ok()).unwrap_or(0),
+                cell: it.cell.clone().unwrap_or_default(),
+                count: u64::try_from(it.crashes).unwrap_or(0),
+                clients: u64::try_from(it.clients).unwrap_or(0),
             })
             .collect(),
         crashes_href: Some(links.page(&crash_list(asked))),
@@ -391,7 +392,7 @@ pub fn overview(loaded: &Loaded) -> Option<Overview> {
         until: loaded.until,
         shown_from: loaded.shown.0,
         shown_to: loaded.shown.1,
-        crashes: crashes.iter().map(|at| (*at, 1)).collect(),
+        crashes: crashes.iter().map(|(at, count)| (*at, u64::try_from(*count).unwrap_or(0))).collect(),
         ambient: ambient
             .map(|told| {
                 let it = &told.regression;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Most values offered of one kind.
 const MOST: usize = 12;
 /// Most signatures offered.
-const MOST_SIGNATURES: usize = 5;
+pub(super) const MOST_SIGNATURES: usize = 5;
 
 /// One kind of filter.
 pub struct Row {
@@ -45,9 +45,10 @@ pub fn rows(loaded: &Loaded, asked: &Asked, roles: &Roles) -> Vec<Row> {
     if releases.len() > 1 || asked.release.is_some() {
         rows.push(one_of("Release", "all".into(), releases, &asked.release, |name| asked.of_release(name)));
     }
-    let signatures = signatures(loaded);
+    let signatures = &loaded.signatures;
     if signatures.len() > 1 || asked.signature.is_some() {
-        let row = one_of("Signature", "all".into(), signatures, &asked.signature, |name| asked.of_signature(name));
+        let row =
+            one_of("Signature", "all".into(), signatures.clone(), &asked.signature, |name| asked.of_signature(name));
         rows.push(Row { is_code: true, ..row });
     }
     rows
@@ -113,21 +114,13 @@ fn cells(loaded: &Loaded) -> Vec<String> {
         *cells.entry(&window.cell).or_default() += window.instance_hours();
     }
     for crash in loaded.crashes.iter().filter(|crash| crash.at >= loaded.shown.0) {
-        cells.entry(&crash.cell).or_default();
+        crash.cell.iter().for_each(|cell| {
+            cells.entry(cell).or_default();
+        });
     }
     let mut cells: Vec<(&str, f64)> = cells.into_iter().collect();
     if cells.len() > MOST {
         cells.sort_by(|one, other| other.1.total_cmp(&one.1));
     }
     cells.into_iter().take(MOST).map(|(cell, _)| cell.to_owned()).collect()
-}
-
-fn signatures(loaded: &Loaded) -> Vec<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for crash in loaded.crashes.iter().filter(|crash| crash.at >= loaded.shown.0) {
-        *counts.entry(&crash.signature).or_default() += 1;
-    }
-    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    counts.into_iter().take(MOST_SIGNATURES).map(|(signature, _)| signature.to_owned()).collect()
 }

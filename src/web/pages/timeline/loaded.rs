@@ -2,6 +2,7 @@
 
 use super::{
     asked::{Asked, Span},
+    filters::MOST_SIGNATURES,
     told::Told,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
         findings::{ContinuationFilter, StoredRegression},
         holds::{GateAsked, Hold},
         services::Service,
-        telemetry::CrashMark,
+        telemetry::CrashCount,
     },
     web::App,
 };
@@ -91,9 +92,11 @@ pub struct Loaded {
     /// What ran, all releases and cells.
     pub exposures: Vec<Exposure>,
     /// What crashed, all releases, cells and signatures.
-    pub crashes: Vec<CrashMark>,
-    /// The left end of the overview, and when crashes happened; none where the range is as long itself.
-    pub overview: Option<(Time, Vec<Time>)>,
+    pub crashes: Vec<CrashCount>,
+    /// Signatures to choose from, the most frequent first.
+    pub signatures: Vec<String>,
+    /// The left end of the overview, and how many crashed when; none where the range is as long itself.
+    pub overview: Option<(Time, Vec<(Time, i64)>)>,
     /// Every release's own past.
     pub baselines: Vec<Baseline>,
     /// When anything was last heard of the service here.
@@ -162,6 +165,7 @@ impl Loaded {
             elsewhere: Vec::new(),
             exposures: Vec::new(),
             crashes: Vec::new(),
+            signatures: Vec::new(),
             overview: None,
             baselines: Vec::new(),
             heard,
@@ -279,12 +283,36 @@ impl Loaded {
         let ran_from = if asked.at.is_some() { left } else { start };
         self.exposures = read.exposures_between(&service, &environment, ran_from, to.min(until))?;
         self.exposures.retain(|window| window.received_at <= until);
-        self.crashes = read.crashes_between(&service, &environment, left, to.min(until))?;
-        self.crashes.retain(|crash| crash.received_at <= until);
+        self.crashes = read.crash_counts(&service, &environment, left, to.min(until))?;
+        self.crashes.retain(|crash| crash.received_at.is_none_or(|at| at <= until));
         if !long {
-            self.overview = Some((left, self.crashes.iter().map(|crash| crash.at).collect()));
+            self.overview = Some((left, self.crashes.iter().map(|crash| (crash.at, crash.crashes)).collect()));
+        }
+        self.signatures = self.frequent();
+        if self.crashes.iter().any(|crash| crash.signature.is_none()) {
+            // In a storm, crashes do not say which signature they are of.
+            let latest = read.signatures(Some(&service), None, 200)?;
+            let mut heard: Vec<_> = latest.into_iter().filter(|it| it.last_at >= from && it.first_at <= to).collect();
+            heard.sort_by_key(|it| std::cmp::Reverse(it.crashes));
+            self.signatures = heard.into_iter().take(MOST_SIGNATURES).map(|it| it.signature).collect();
+            if let Some(only) = &asked.signature {
+                self.crashes = read.crash_counts_of(&service, &environment, only, left, to.min(until))?;
+            }
         }
         Ok(())
+    }
+
+    /// The signatures that crashed most in the range.
+    fn frequent(&self) -> Vec<String> {
+        let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+        for crash in self.crashes.iter().filter(|crash| crash.at >= self.shown.0) {
+            if let Some(signature) = &crash.signature {
+                *counts.entry(signature).or_default() += crash.crashes;
+            }
+        }
+        let mut counts: Vec<(&str, i64)> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts.into_iter().take(MOST_SIGNATURES).map(|(signature, _)| signature.to_owned()).collect()
     }
 
     /// Every release's own past as far as it had been heard of by then, hours of regressions left out.
@@ -301,7 +329,7 @@ impl Loaded {
         }
         for crash in self.crashes.iter().filter(|crash| quiet(crash.at)) {
             if let Some(sums) = crash.release.as_deref().and_then(|release| past.get_mut(release)) {
-                sums.1 += 1.0;
+                sums.1 += crash.crashes as f64;
             }
         }
         past.into_iter()

@@ -75,16 +75,17 @@ impl<'a> Measured<'a> {
             return format!("too little {release}");
         }
         let crashes = &self.loaded.crashes;
-        let count =
-            crashes.iter().filter(|it| it.release.as_deref() == Some(release) && it.at > from && it.at <= at).count();
+        let ours = crashes.iter().filter(|it| it.release.as_deref() == Some(release) && it.at > from && it.at <= at);
+        let count: i64 = ours.map(|it| it.crashes).sum();
         two_digits(count as f64 / hours * 1000.0)
     }
 
     /// Crashes and instance-hours of a release from one instant to another.
-    pub fn since(&self, release: &str, from: Time, to: Time) -> (usize, f64) {
+    pub fn since(&self, release: &str, from: Time, to: Time) -> (i64, f64) {
         let hours = self.loaded.exposures.iter().filter(|it| it.release == release && it.at >= from && it.at <= to);
         let crashes = self.loaded.crashes.iter().filter(|it| it.release.as_deref() == Some(release));
-        (crashes.filter(|it| it.at >= from && it.at <= to).count(), hours.map(|it| it.instance_hours()).sum())
+        let count = crashes.filter(|it| it.at >= from && it.at <= to).map(|it| it.crashes).sum();
+        (count, hours.map(|it| it.instance_hours()).sum())
     }
 
     /// How many instances of all releases ran last, and in how many cells; none where instances are not known.
