@@ -90,11 +90,33 @@ pub(crate) struct Bucket {
     pub(crate) events: Vec<Event>,
 }
 
+/// So many reports of five minutes are a storm.
+const STORM: usize = 2_000;
+/// After so many buckets nothing asks any more at which minute of one something happened: who is to blame was closed an hour before.
+const OLD: i64 = 13 * HOUR / BUCKET;
+
 impl Bucket {
+    /// Makes those that are alike one, whatever their minute, where there are many.
+    fn settle(&mut self, start: Micros) {
+        if self.events.len() < STORM {
+            return;
+        }
+        self.events.iter_mut().for_each(|it| it.at = start);
+        self.events.sort_by_key(Event::kind);
+        self.events.dedup_by(|next, kept| {
+            let alike = next.kind() == kept.kind();
+            if alike {
+                kept.times = kept.times.saturating_add(next.times);
+                kept.clients = kept.clients.saturating_add(next.clients);
+            }
+            alike
+        });
+        self.events.shrink_to_fit();
+    }
+
     /// Puts a report in its place. In a storm, those of a minute that are alike become one: what it holds is then bounded by how many
     /// kinds there are, and no longer by how many crash.
     fn add(&mut self, event: Event) {
-        const STORM: usize = 2_000;
         if self.events.len() < STORM {
             let place = self.events.partition_point(|other| other.at <= event.at);
             return self.events.insert(place, event);
@@ -173,6 +195,8 @@ pub(crate) struct Site {
     has_sessions: bool,
     /// Windows of exposure that were told lately, by hour.
     told: BTreeMap<i64, HashSet<u64>>,
+    /// The newest bucket that anything crashed in.
+    newest: i64,
 }
 
 impl Site {
@@ -270,6 +294,15 @@ impl Site {
         let counts = self.counts(host, signature, at);
         let index = at.div_euclid(BUCKET);
         let event = Event { at, times: 1, signature, clients, release, cell, peer, counts };
+        if self.newest < index {
+            self.newest = index;
+            for (number, bucket) in self.buckets.range_mut(index - 2 * OLD..index) {
+                bucket.events.shrink_to_fit();
+                if *number < index - OLD {
+                    bucket.settle(number * BUCKET);
+                }
+            }
+        }
         self.buckets.entry(index).or_default().add(event);
         self.unread = Some(self.unread.map_or(at, |unread| unread.max(at)));
         self.fresh.push(event);
@@ -351,5 +384,10 @@ mod tests {
         assert!(events.is_sorted_by_key(|it| it.at));
         let of_last_minute = events.iter().filter(|it| it.at >= 4 * MINUTE && it.release == 0).map(|it| it.times);
         assert_eq!(of_last_minute.sum::<u32>(), 6_000, "in its minute and under its release");
+        // Long after, how many there were of each kind is all that is left of it.
+        site.crashed(Some("A"), "cell", None, (OLD + 2) * BUCKET, "one", 2, None);
+        let events = &site.buckets[&0].events;
+        assert_eq!(events.iter().map(|it| (it.at, it.times)).collect::<Vec<_>>(), [(0, 10_000); 6]);
+        assert_eq!(events.iter().map(|it| it.clients).sum::<u32>(), 120_000);
     }
 }

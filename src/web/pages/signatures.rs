@@ -313,7 +313,13 @@ struct CrashesPage {
     timeline: String,
     said: String,
     rows: Vec<(String, CrashMark)>,
-    more: usize,
+    more: i64,
+}
+
+impl CrashesPage {
+    fn more_said(&self) -> String {
+        grouped(&self.more)
+    }
 }
 
 /// Which crash reports are asked for.
@@ -369,7 +375,7 @@ pub async fn crashes(
     for only in [&wanted.cell, &wanted.release, &wanted.signature].into_iter().flatten() {
         said.push_str(&format!(", {only}"));
     }
-    let more = usize::try_from(all).unwrap_or(0).saturating_sub(found.len().min(MOST_CRASHES));
+    let more = (all - found.len().min(MOST_CRASHES) as i64).max(0);
     let link = |it: CrashMark| (format!("{}/{}", path(&service, &it.signature), part(&it.id)), it);
     let rows = found.into_iter().take(MOST_CRASHES).map(link).collect();
     let timeline = timeline_path(&service, &environment);
