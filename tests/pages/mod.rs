@@ -6,3 +6,4 @@ mod headers;
 mod health;
 mod routes;
 mod settings;
+mod storm;

@@ -21,8 +21,8 @@ pub struct TestApp {
     pub base: String,
     /// Its database, to look behind the pages.
     pub store: Store,
-    // Goes with the server.
-    _database: TestDatabase,
+    /// Where that is, for statements behind the program's back.
+    pub database: TestDatabase,
     handle: actix_web::dev::ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -69,7 +69,7 @@ impl TestApp {
             });
         });
         let (address, handle) = started.recv().expect("the server starts");
-        TestApp { base: format!("http://{address}"), store, _database: database, handle, thread: Some(thread) }
+        TestApp { base: format!("http://{address}"), store, database, handle, thread: Some(thread) }
     }
 
     /// Somebody who has just come.
