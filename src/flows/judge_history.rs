@@ -30,6 +30,11 @@ impl Clerk {
         Clerk { store, lease }
     }
 
+    /// Whether other nodes may keep in the same database.
+    pub fn is_one_of_several(&self) -> bool {
+        self.lease.is_some()
+    }
+
     /// Asks for the lease, or extends it. Whether this node is the one that keeps.
     pub fn is_on_duty(&self, now: Time) -> Result<bool, Error> {
         self.keep(now, |_| Ok(()))

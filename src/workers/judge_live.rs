@@ -267,8 +267,10 @@ impl Feed {
     }
 
     fn set_keeps(&mut self, keeps: bool) {
-        if self.keeps != keeps {
-            tracing::info!(keeps, "whether this node keeps what the judge says");
+        match (self.clerk.is_one_of_several(), self.keeps, keeps) {
+            (true, false, true) => tracing::info!("this node keeps what the judge says from now on"),
+            (true, true, false) => tracing::warn!("another node keeps what the judge says from now on"),
+            _ => {}
         }
         self.keeps = keeps;
         self.judging.signal().keeps = keeps;
