@@ -37,7 +37,10 @@ impl Clerk {
 
     /// Asks for the lease, or extends it. Whether this node is the one that keeps.
     pub fn is_on_duty(&self, now: Time) -> Result<bool, Error> {
-        self.keep(now, |_| Ok(()))
+        match &self.lease {
+            Some(_) => self.keep(now, |_| Ok(())),
+            None => Ok(true),
+        }
     }
 
     /// Lets another node keep from now on.
@@ -167,7 +170,8 @@ fn known_then(tx: &mut Tx<'_>, mut it: Continuation) -> Result<Continuation, Err
     Ok(it)
 }
 
-/// Crashes of the victims counted from the step to the end: a number that assumes nothing.
+/// Crashes of the victims counted from the step to the end: a number that assumes nothing. In a storm, from the first whole minute
+/// after the step.
 fn counted_after(tx: &mut Tx<'_>, saying: &Saying, it: &Continuation, now: Time) -> Result<i64, Error> {
     let regression = &saying.regression;
     let until = regression.ended_at.unwrap_or(now);

@@ -232,20 +232,22 @@ impl Writer {
         if Instant::now() < self.prune_at {
             return;
         }
-        // Where several nodes share a database, one of them drops.
-        let ours = self
-            .lease
-            .as_ref()
-            .map_or(Ok(true), |lease| self.store.keep::<_, StoreError>(|tx| tx.hold_lease(lease, self.clock.now())));
-        if !ours.unwrap_or(false) {
-            self.prune_at = Instant::now() + PRUNE_EVERY;
-            return;
-        }
-        let more = prune_telemetry(&self.store, self.kept.retention, self.clock.now()).unwrap_or_else(|error| {
+        let more = self.drop_old().unwrap_or_else(|error| {
             tracing::warn!(%error, "what is too old could not be dropped");
             false
         });
         self.prune_at = Instant::now() + if more { PRUNE_ON } else { PRUNE_EVERY };
+    }
+
+    /// Drops some of what is too old; of several nodes that share a database, one does. Whether there may be more.
+    fn drop_old(&self) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        if let Some(lease) = &self.lease
+            && !self.store.keep::<_, StoreError>(|tx| tx.hold_lease(lease, now))?
+        {
+            return Ok(false);
+        }
+        prune_telemetry(&self.store, self.kept.retention, now)
     }
 
     /// Trains a dictionary where there are enough new reports for it, beside the writing.

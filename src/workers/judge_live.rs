@@ -78,6 +78,8 @@ struct Feed {
     epoch: Option<String>,
     /// Whether telemetry that is in the database may not have been fed yet.
     behind: bool,
+    /// Whether beginning again was begun and has not come to its end: nothing that is remembered holds then.
+    again: bool,
     polled: Instant,
     /// What the judge said that is not kept yet.
     unsaid: Vec<Said>,
@@ -227,6 +229,7 @@ impl Feed {
             seen: HashMap::new(),
             epoch: None,
             behind: false,
+            again: true,
             polled: Instant::now(),
             unsaid: Vec::new(),
             reopened: 0,
@@ -281,7 +284,7 @@ impl Feed {
         // A clock that was set back gives arrivals that lie before what was fed; and after a failure of the database, a
         // commit that seemed to fail may be there. Nothing that is remembered tells what was missed: all is read again.
         let set_back = self.clock.now() < self.fed_to - time::seconds(SLACK / 2);
-        if set_back || self.store.reopened() != self.reopened {
+        if self.again || set_back || self.store.reopened() != self.reopened {
             return self.start_again();
         }
         if self.asked.elapsed() >= RENEW {
@@ -333,6 +336,7 @@ impl Feed {
     }
 
     fn start_again(&mut self) -> Result<(), Error> {
+        self.again = true;
         let reopened = self.store.reopened();
         let (epoch, mut changes) = self.store.read::<_, Error>(|read| {
             let ever = time::from_micros(i64::MIN);
@@ -377,7 +381,7 @@ impl Feed {
             && keep_sayings(&self.clerk, &said, now)?
             && withdraw_missing(&self.clerk, &keys, now)?;
         self.set_keeps(kept);
-        (self.epoch, self.unsaid, self.reopened) = (epoch, Vec::new(), reopened);
+        (self.epoch, self.unsaid, self.reopened, self.again) = (epoch, Vec::new(), reopened, false);
         self.judging.signal().ready = true;
         self.judging.signal.1.notify_all();
         Ok(())
@@ -437,6 +441,7 @@ mod tests {
     use crate::{
         domain::crash::ReportKind,
         flows::take_telemetry::{Delivery, Keeper},
+        judge::Guard,
         store::{keeping::Examples, packing::Packer, reports::Report},
     };
 
@@ -473,5 +478,19 @@ mod tests {
             let fed = feed.seen.values().any(|arrived| *arrived == now);
             assert!(fed, "{id} was never fed to the judge");
         }
+    }
+
+    #[test]
+    fn a_look_reads_everything_again_where_that_has_not_come_to_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
+        let now = time::parse("2026-03-03T12:00:00Z").expect("a time");
+        let judging = Judging { judge: Arc::default(), signal: Arc::default() };
+        let mut feed = Feed::new(store, Clock::starting_at(now), judging);
+        let ghost = r#"{"type":"push_started","push":"ghost","at":"2026-03-03T12:00:00Z","service":"relay","environment":"production","release":"B","actor":"dana@example.com"}"#;
+        feed.judging.judge.write().expect("nobody panicked").observe(&Record::parse(ghost).expect("a push"));
+        feed.look().expect("read");
+        let known = feed.judging.read().gate("ghost", now, &Guard::default()).is_some();
+        assert!(!known && !feed.again, "another judge has read all there is");
     }
 }
