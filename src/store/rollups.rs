@@ -236,7 +236,8 @@ impl Read<'_> {
         self.whole_between(service, environment, from, to, ONE_BY_ONE)
     }
 
-    /// The crashes of one signature, as `crash_counts` tells those of all; in a storm by hour and release.
+    /// The crashes of one signature, as `crash_counts` tells those of all; in a storm by hour and release, every hour that the range
+    /// touches.
     pub fn crash_counts_of(
         &mut self,
         service: &str,
@@ -254,7 +255,7 @@ impl Read<'_> {
         let rows: Vec<HourRow> = on_each!(self.db, c => signature_hour::table
             .filter(signature_hour::service.eq(service))
             .filter(signature_hour::signature.eq(number))
-            .filter(signature_hour::hour.between(time::micros(from), time::micros(to)))
+            .filter(signature_hour::hour.between(hour(time::micros(from)), time::micros(to)))
             .filter(signature_hour::environment.eq(environment))
             .filter(signature_hour::crashes.gt(0))
             .order(signature_hour::hour.asc())

@@ -1,4 +1,4 @@
-//! What pictures are drawn from: every crash by itself, and in a storm counts, exact to the last crash.
+//! What pictures are drawn from: every crash by itself, and in a storm counts by the minute or the hour.
 
 use super::{
     minute, read,
@@ -48,6 +48,8 @@ fn a_few_crashes_are_told_one_by_one_and_a_storm_by_the_minute_with_none_left_ou
         let s = of("S");
         assert_eq!((s.len(), s[0].at, s[0].crashes, s[0].cell.clone()), (1, minute(0), 30_003, None));
         assert_eq!(of("unknown"), []);
+        let touched = read(&store, |read| read.crash_counts_of("relay", "production", "S", minute(2), minute(4)));
+        assert_eq!(touched, s, "an hour that the range only touches counts");
         let shown: Vec<String> = examples().into_iter().map(|it| it.id).collect();
         assert_eq!(shown, ["a", "b", "d"], "what can be opened");
     }

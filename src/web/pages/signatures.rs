@@ -314,6 +314,8 @@ struct CrashesPage {
     said: String,
     rows: Vec<(String, CrashMark)>,
     more: i64,
+    /// Whether they are counted by the hour, all cells together.
+    by_hour: bool,
 }
 
 impl CrashesPage {
@@ -351,7 +353,8 @@ pub async fn crashes(
         app.store.read::<_, Error>(|read| {
             let counts = match &signature {
                 Some(only) => read.crash_counts_of(&name, &at, only, from, to)?,
-                None => read.crash_counts(&name, &at, from, to)?,
+                // What is counted by the minute is asked for from its minute on, so that no stretch seems empty that is not.
+                None => read.crash_counts(&name, &at, crate::domain::time::minute(from), to)?,
             };
             Ok((read.crash_examples(&name, &at, from, to)?, counts))
         })
@@ -360,9 +363,11 @@ pub async fn crashes(
     let fits = |only: &Option<String>, value: Option<&str>| only.as_deref().is_none_or(|only| value == Some(only));
     counts.retain(|it| {
         it.at < to
+            && (it.at >= from || it.received_at.is_none())
             && (it.cell.is_none() || fits(&wanted.cell, it.cell.as_deref()))
             && fits(&wanted.release, it.release.as_deref())
     });
+    let by_hour = counts.iter().any(|it| it.cell.is_none());
     let all: i64 = counts.iter().map(|it| it.crashes).sum();
     found.retain(|it| {
         it.at < to
@@ -379,7 +384,7 @@ pub async fn crashes(
     let link = |it: CrashMark| (format!("{}/{}", path(&service, &it.signature), part(&it.id)), it);
     let rows = found.into_iter().take(MOST_CRASHES).map(link).collect();
     let timeline = timeline_path(&service, &environment);
-    render(&CrashesPage { frame, timeline, said, rows, more, service, environment })
+    render(&CrashesPage { frame, timeline, said, rows, more, by_hour, service, environment })
 }
 
 /// A count in groups of three digits.

@@ -66,6 +66,7 @@ struct Page {
     b: String,
     a: String,
     nothing_ran: bool,
+    storm: Option<&'static str>,
 }
 
 struct Jump {
@@ -142,6 +143,7 @@ impl Page {
             range_words: format!("{} to {} UTC", from.format(axis), end.format(axis)),
             b: roles.b.clone().unwrap_or_else(|| "Pushed".into()),
             a: roles.a.clone().unwrap_or_else(|| "Running".into()),
+            storm: storm(loaded, asked),
             nothing_ran: loaded.heard.is_none() && loaded.pushes.is_empty(),
             frame: frame.with_data(csv_href.clone()),
             csv_href,
@@ -163,6 +165,20 @@ impl Pictures {
             narrow: timeline::service(&facts, Width::Narrow, &show),
         }
     }
+}
+
+/// How crashes are drawn where too many came to draw each.
+fn storm(loaded: &Loaded, asked: &Asked) -> Option<&'static str> {
+    let many = loaded.crashes.iter().any(|crash| crash.received_at.is_none());
+    many.then_some(match (&asked.signature, asked.at) {
+        (Some(_), _) => {
+            "So many crashes came in that those of one signature are counted by the hour, all cells together, and drawn at the beginning of each hour."
+        }
+        (None, Some(_)) => {
+            "So many crashes came in that they are drawn by the minute in which they happened, also those that were heard of only later."
+        }
+        (None, None) => "So many crashes came in that they are drawn by the minute.",
+    })
 }
 
 /// What is said where no regression is shown: healthy is quiet, and silence is not health.
