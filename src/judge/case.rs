@@ -39,6 +39,8 @@ pub(crate) struct Case {
     /// Crashes beyond expectation before it could be known here, and from then on.
     pub(crate) parted: (Estimate, Estimate),
     pub(crate) ended: Option<(Micros, Ending)>,
+    /// Since when it has been quiet where that is not yet called an end: a push goes on that may come to be behind it.
+    pub(crate) quiet: Option<Micros>,
     /// How often it went on again after it had been taken for over.
     pub(crate) returns: usize,
     pub(crate) withdrawn: Option<Withdrawn>,
@@ -82,6 +84,7 @@ impl Default for Case {
             clients: Estimate::default(),
             parted: (Estimate::default(), Estimate::default()),
             ended: None,
+            quiet: None,
             returns: 0,
             withdrawn: None,
             continuations: Vec::new(),
@@ -102,6 +105,11 @@ impl Case {
     /// Whether it is still looked after.
     pub(crate) fn is_watched(&self) -> bool {
         !self.dropped && self.ended.is_none() && self.withdrawn.is_none()
+    }
+
+    /// Since when it has been over or quiet.
+    pub(crate) fn over(&self) -> Option<Micros> {
+        self.ended.map(|ended| ended.0).or(self.quiet)
     }
 
     /// Whether it is short of an alarm and was not said.

@@ -86,7 +86,7 @@ impl Inquest<'_> {
     }
 
     /// Whether a push to this service that may have to do with it is in flight.
-    fn is_pushed(&self) -> bool {
+    pub(crate) fn is_pushed(&self) -> bool {
         self.it.candidates.iter().any(|it| match it.change {
             Change::Push(number) => {
                 it.own && it.is_moving(self.until) && self.changes.pushes[number].taken_back().is_none()

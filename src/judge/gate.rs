@@ -59,7 +59,7 @@ impl Judge {
             // What is blamed on another change is no reason to hold this one: it may be the way out.
             if case.number == 0 {
                 holds.push(format!("More crashes than usual on {}, not yet explained.", site.service));
-            } else if case.blamed().is_none() {
+            } else if case.blamed().is_none() && case.quiet.is_none() {
                 holds.push(case.id());
             }
         }

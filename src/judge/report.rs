@@ -187,7 +187,8 @@ impl Judge {
         let known = case.known;
         // Stragglers of a harm whose end is certain are still its own.
         let last = |ended: (Micros, Ending)| ended.0 + if ends_by_itself(ended.1) { 0 } else { HOUR / 2 };
-        let (from, to) = (case.onset.earliest, case.ended.map_or(Micros::MAX, last));
+        let end = case.ended.map(last).or(case.quiet);
+        let (from, to) = (case.onset.earliest, end.unwrap_or(Micros::MAX));
         let mut moved = false;
         for it in room.site.explained.iter_mut().filter(|it| it.case == number) {
             moved |= it.to != to;

@@ -112,7 +112,7 @@ impl Judge {
         let candidates = self.changes.candidates(&room.site, now, now);
         let last_moved = candidates.iter().flat_map(|it| it.moves.iter().copied()).max().unwrap_or(Micros::MIN);
         let lately = self.cases.iter().rposition(|case| {
-            let just_now = case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR);
+            let just_now = case.over().is_some_and(|over| now - over < 2 * HOUR);
             let here = case.room == number && case.number > 0 && case.withdrawn.is_none() && alike(case);
             // Where nothing was behind it, and a change has moved since, this may be another harm: that is to be judged on its own.
             let other = case.blamed().is_none() && last_moved > case.onset.at;
@@ -149,7 +149,7 @@ impl Judge {
             return;
         }
         let candidates = self.changes.candidates(&room.site, now, now);
-        let just_now = |case: &Case| case.room == number && case.ended.is_some_and(|ended| now - ended.0 < 2 * HOUR);
+        let just_now = |case: &Case| case.room == number && case.over().is_some_and(|over| now - over < 2 * HOUR);
         if !candidates.iter().any(|it| it.is_moving(now)) || self.cases.iter().any(just_now) {
             return;
         }
@@ -221,7 +221,12 @@ impl Judge {
             until,
         };
         let ended = inquest.ending();
-        self.cases[number].ended = ended;
+        // Crashes that never were before and that nobody is blamed for have not subsided while a push goes on.
+        let waits = !case.usual && case.blamed().is_none() && inquest.is_pushed();
+        let quiet = ended.filter(|ended| waits && ended.1 == Ending::Subsided).map(|ended| ended.0);
+        let case = &mut self.cases[number];
+        (case.ended, case.quiet) = (ended.filter(|_| quiet.is_none()), quiet);
+        self.take_back_quiet(number, now);
         self.count(number, &view, now);
         self.explain(number);
         self.tell(number, now, false);
