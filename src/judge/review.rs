@@ -319,8 +319,9 @@ impl Judge {
         // Crashes that are usual here also rise with traffic and weather; only what never was is quick to be held against a change.
         let usual = self.is_usual(number);
         let long = self.settings.patience * 12;
-        // One burst fits "nobody did it" as well as the first blow of a change that has only begun to move.
-        let waits = in_flight > 0 && now - self.cases[number].alarm < long && view.it.is_one_burst();
+        // A burst fits "nobody did it" as well as the first blow of a change that has only begun to move; so do a few of one signature.
+        let few = if self.cases[number].signatures.len() == 1 { 3 } else { 1 };
+        let waits = in_flight > 0 && now - self.cases[number].alarm < long && view.it.is_of_bursts(few);
         let agreed = match leader {
             Some((change, probability)) if probability >= sure => Some(Some(change)),
             _ if nothing >= sure && !early && !waits => Some(None),
