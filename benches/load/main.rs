@@ -4,6 +4,7 @@
 mod bodies;
 mod figures;
 mod pages;
+mod scale;
 mod senders;
 mod servers;
 mod soak;
@@ -37,6 +38,7 @@ Build the program first: cargo build --release. Everything runs on the loopback 
   --no-pages           leave the pages of the told story out
   --against DSN        another server that takes envelopes and runs already: rounds of it and of the program, in turn
   --soak MINUTES       half load for so long, with retention on: memory, descriptors and disk by the minute (SQLite)
+  --scale              pages with ten million reports, 10,000 pushes, 200,000 steps and 20,000 signatures (SQLite)
   --storm              half load, full load, five times too much; pages and memory meanwhile; bytes on disk (SQLite)
 ";
 
@@ -50,6 +52,7 @@ struct Request {
     ingest: bool,
     pages: bool,
     storm: bool,
+    scale: bool,
     soak: Option<u64>,
     against: Option<String>,
 }
@@ -84,6 +87,7 @@ fn request(words: &[String]) -> Result<Request, String> {
         ingest: true,
         pages: true,
         storm: false,
+        scale: false,
         soak: None,
         against: None,
     };
@@ -100,6 +104,7 @@ fn request(words: &[String]) -> Result<Request, String> {
             "--no-ingest" => it.ingest = false,
             "--no-pages" => it.pages = false,
             "--storm" => it.storm = true,
+            "--scale" => it.scale = true,
             "--soak" => it.soak = Some(whole(value()?)?.max(1) as u64),
             "--against" => it.against = Some(value()?),
             other => return Err(format!("{other} is not known.\n\n{HELP}")),
@@ -122,6 +127,9 @@ fn run(request: &Request) -> Result<(), String> {
     }
     if request.storm {
         storm::run(&request.program, request.connections, request.seconds)?;
+    }
+    if request.scale {
+        scale::run(&request.program)?;
     }
     if let Some(minutes) = request.soak {
         soak::run(&request.program, request.connections, minutes)?;

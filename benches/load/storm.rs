@@ -140,22 +140,30 @@ fn on_disk(
 fn with_the_story(program: &Path, database: &Path) -> Result<(), String> {
     let url = format!("sqlite:{}", database.display());
     let story = concat!(env!("CARGO_MANIFEST_DIR"), "/src/story/told.ndjson");
-    let run = |arguments: &[&str], input: &str| {
-        let mut command = Command::new(program);
-        command.args(arguments).args(["--database", &url]).stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut child = command.spawn().map_err(|error| error.to_string())?;
-        if let Some(mut to) = child.stdin.take() {
-            to.write_all(input.as_bytes()).map_err(|error| error.to_string())?;
-        }
-        let ended = child.wait().map_err(|error| error.to_string())?;
-        if ended.success() { Ok(()) } else { Err(format!("{arguments:?} ended with {ended}")) }
-    };
-    run(&["import", story], "")?;
-    run(&["admin", "user", "add", "reader@example.com", "--role", "viewer", "--password-stdin"], PASSWORD)
+    command(program, &["import", story, "--database", &url], "")?;
+    add_reader(program, &url)
+}
+
+/// Adds somebody who may read pages.
+pub fn add_reader(program: &Path, url: &str) -> Result<(), String> {
+    let words =
+        ["admin", "user", "add", "reader@example.com", "--role", "viewer", "--password-stdin", "--database", url];
+    command(program, &words, PASSWORD)
+}
+
+fn command(program: &Path, words: &[&str], input: &str) -> Result<(), String> {
+    let mut command = Command::new(program);
+    let mut child =
+        command.args(words).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map_err(|error| error.to_string())?;
+    if let Some(mut to) = child.stdin.take() {
+        to.write_all(input.as_bytes()).map_err(|error| error.to_string())?;
+    }
+    let ended = child.wait().map_err(|error| error.to_string())?;
+    if ended.success() { Ok(()) } else { Err(format!("{words:?} ended with {ended}")) }
 }
 
 /// The cookie of a session of somebody who reads pages.
-fn sign_in(server: &Server) -> Result<String, String> {
+pub fn sign_in(server: &Server) -> Result<String, String> {
     let body = format!("email=reader%40example.com&password={}&to=%2F", PASSWORD.replace(' ', "+"));
     let request = format!(
         "POST /sign-in HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

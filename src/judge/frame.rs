@@ -223,11 +223,10 @@ fn reached(push: &Push, cell: &str, at: Micros) -> f64 {
 /// Moves a mix that was measured at `from` on to `until` as the steps in between meant it: what a push gained is taken from the others.
 fn move_on(site: &Site, pushes: &[&Push], from: Micros, until: Micros, parts: &mut Vec<(u16, u16, f64)>) {
     for push in pushes {
-        let moved = push.last_moved().is_some_and(|moved| moved > from - 20 * MINUTE);
-        let Some(release) = push.begun.as_ref().and_then(|begun| site.releases.find(&begun.release)) else { continue };
-        if !moved {
+        if push.last_moved().is_none_or(|moved| moved <= from - 20 * MINUTE) {
             continue;
         }
+        let Some(release) = push.begun.as_ref().and_then(|begun| site.releases.find(&begun.release)) else { continue };
         for cell in 0..site.cells.len() {
             let meant = reached(push, site.cells.name(cell), until);
             let here = |it: &&(u16, u16, f64)| usize::from(it.1) == cell;
@@ -301,14 +300,23 @@ fn by_shares(site: &Site, pushes: &[&Push], at: Micros, hours: f64) -> Vec<(u16,
     let cells = site.cells.len().max(1);
     let mut parts = Vec::new();
     for cell in 0..cells {
+        // In the middle of the bucket, so that a step within it counts for about its part.
+        let share = |push: &Push| {
+            let release = site.releases.find(&push.begun.as_ref()?.release)?;
+            Some((release as u16, reached(push, site.cells.name(cell), at + BUCKET / 2)))
+        };
+        // What runs everywhere leaves nothing of what came before it, and a service may have been pushed thousands of times.
+        let mut latest: Vec<(u16, f64)> = Vec::new();
+        for part in pushes.iter().rev().filter_map(|push| share(push)) {
+            latest.push(part);
+            if part.1 >= 1.0 {
+                break;
+            }
+        }
         let mut mix: Vec<(u16, f64)> = Vec::new();
-        for push in pushes {
-            let Some(begun) = &push.begun else { continue };
-            let Some(release) = site.releases.find(&begun.release) else { continue };
-            // In the middle of the bucket, so that a step within it counts for about its part.
-            let share = reached(push, site.cells.name(cell), at + BUCKET / 2);
+        for (release, share) in latest.into_iter().rev() {
             mix.iter_mut().for_each(|part| part.1 *= 1.0 - share);
-            mix.push((release as u16, share));
+            mix.push((release, share));
         }
         let taken: f64 = mix.iter().map(|part| part.1).sum();
         let first = pushes.iter().find_map(|push| push.begun.as_ref()).and_then(|begun| {

@@ -7,9 +7,11 @@ use super::{
     holds::{Hold, Reply},
     on_each,
     schema::{flag_change, hold, incident, push, push_step, regression, reply, signature},
+    telemetry::one_after_another,
 };
-use crate::domain::{Record, flag::FlagChanged, push::PushStarted, push::PushState, time};
-use diesel::prelude::*;
+use crate::domain::{Record, Time, flag::FlagChanged, push::PushStarted, push::PushState, time};
+use diesel::{dsl::count_star, prelude::*};
+use std::collections::BTreeMap;
 
 /// Something that was found, with what it is called and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,16 +76,71 @@ impl Read<'_> {
         Ok((steps, changes))
     }
 
+    /// Everybody who ever took a step, by name.
+    fn step_takers(&mut self) -> Result<Vec<String>, StoreError> {
+        one_after_another(|after| {
+            Ok(on_each!(self.db, c => push_step::table
+                .filter(push_step::actor.gt(after))
+                .order(push_step::actor.asc())
+                .select(push_step::actor)
+                .first(c)
+                .optional())?)
+        })
+    }
+
     /// Everybody who ever took a step or changed a flag, people and programs, by name.
     pub fn actors(&mut self) -> Result<Vec<String>, StoreError> {
-        let mut actors: Vec<String> =
-            on_each!(self.db, c => push_step::table.select(push_step::actor).distinct().load(c))?;
+        let mut actors = self.step_takers()?;
         actors.extend(
             on_each!(self.db, c => flag_change::table.select(flag_change::actor).distinct().load::<String>(c))?,
         );
         actors.sort();
         actors.dedup();
         Ok(actors)
+    }
+
+    /// Who took steps and changed flags in a range of time, in one service or in all, and how many of both together, by name.
+    pub fn changes_by_actor(
+        &mut self,
+        service: Option<&str>,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let (from, to) = (time::micros(from), time::micros(to));
+        let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+        match service {
+            Some(service) => counts.extend(on_each!(self.db, c => push_step::table
+                .filter(push_step::service.eq(service))
+                .filter(push_step::at.between(from, to))
+                .group_by(push_step::actor)
+                .select((push_step::actor, count_star()))
+                .load::<(String, i64)>(c))?),
+            // One by one: each count stands together in the index, where all of them would have to be gone through in its order.
+            None => {
+                for actor in self.step_takers()? {
+                    let steps: i64 = on_each!(self.db, c => push_step::table
+                        .filter(push_step::actor.eq(&actor))
+                        .filter(push_step::at.between(from, to))
+                        .count()
+                        .get_result(c))?;
+                    counts.insert(actor, steps);
+                }
+            }
+        }
+        let flags: Vec<(String, i64)> = on_each!(self.db, c => {
+            let query = flag_change::table
+                .filter(flag_change::at.between(from, to))
+                .group_by(flag_change::actor)
+                .select((flag_change::actor, count_star()));
+            match service {
+                Some(service) => query.filter(flag_change::service.eq(service)).load(c),
+                None => query.load(c),
+            }
+        })?;
+        for (actor, changes) in flags {
+            *counts.entry(actor).or_insert(0) += changes;
+        }
+        Ok(counts.into_iter().filter(|it| it.1 > 0).collect())
     }
 
     /// The holds that somebody placed, newest first.
@@ -163,14 +220,19 @@ impl Read<'_> {
     /// Signatures that hold a text, latest first.
     pub fn find_signatures(&mut self, text: &str, limit: i64) -> Result<Vec<Hit>, StoreError> {
         let like = anywhere(text);
-        let rows: Vec<(String, String, i64)> = on_each!(self.db, c => signature::table
+        // Names alone stand in an index; the counts of all that do not fit need not be read.
+        let rows: Vec<(String, String)> = on_each!(self.db, c => signature::table
             .filter(lower(signature::title).like(&like).escape('\\'))
             .order(signature::last_at.desc())
             .limit(limit)
-            .select((signature::service, signature::title, signature::crashes))
+            .select((signature::service, signature::title))
             .load(c))?;
-        let hit = |(service, name, crashes)| Hit { service, name, about: format!("{crashes} crashes") };
-        Ok(rows.into_iter().map(hit).collect())
+        let mut hits = Vec::new();
+        for (service, name) in rows {
+            let crashes = self.signature(&service, &name)?.map_or(0, |it| it.crashes);
+            hits.push(Hit { service, name, about: format!("{crashes} crashes") });
+        }
+        Ok(hits)
     }
 
     /// Regressions whose id is a text, or whose record holds it (signatures, victims, suspects), latest first.

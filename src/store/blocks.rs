@@ -17,7 +17,8 @@ use serde_json::Map;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
-/// How many reports share a row at most. While a row grows it is written anew at each commit.
+/// How many reports share a row at most. While a row grows it is written anew at each commit, so one that is half full is left as it
+/// is by the next commit: in a storm each report is written once.
 const MOST: usize = 256;
 /// A row takes reports in for so long, microseconds of arrival.
 const LONGEST: i64 = 10 * 60 * 1_000_000;

@@ -183,15 +183,6 @@ impl Read<'_> {
         rows.iter().map(|body| as_step(body)).collect()
     }
 
-    /// How many steps were taken in a range of time, and by how many actors.
-    pub fn step_counts(&mut self, from: Time, to: Time) -> Result<(i64, i64), StoreError> {
-        let range = (time::micros(from), time::micros(to));
-        Ok(on_each!(self.db, c => push_step::table
-            .filter(push_step::at.between(range.0, range.1))
-            .select((diesel::dsl::count_star(), diesel::dsl::count(push_step::actor).aggregate_distinct()))
-            .first(c))?)
-    }
-
     /// The steps of one actor, newest first.
     pub fn steps_of_actor(&mut self, actor: &str, limit: i64) -> Result<Vec<PushStep>, StoreError> {
         let rows: Vec<String> = on_each!(self.db, c => push_step::table

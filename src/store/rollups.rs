@@ -76,7 +76,7 @@ pub struct SignatureHour {
     pub clients: i64,
 }
 
-#[derive(Debug, Queryable, Selectable, Insertable)]
+#[derive(Debug, Insertable)]
 #[diesel(table_name = crash_minute, treat_none_as_default_value = false)]
 pub(super) struct MinuteRow {
     pub(super) service: String,
@@ -169,19 +169,26 @@ impl Read<'_> {
         from: Time,
         to: Time,
     ) -> Result<Vec<CrashMinute>, StoreError> {
-        let rows: Vec<MinuteRow> = on_each!(self.db, c => crash_minute::table
+        // There are thousands of them in a storm: no more is read than is told.
+        let rows: Vec<(i64, String, String, i64, i64)> = on_each!(self.db, c => crash_minute::table
             .filter(crash_minute::service.eq(service))
             .filter(crash_minute::environment.eq(environment))
             .filter(crash_minute::minute.between(time::micros(time::minute(from)), time::micros(to)))
             .order(crash_minute::minute.asc())
-            .select(MinuteRow::as_select())
+            .select((
+                crash_minute::minute,
+                crash_minute::release,
+                crash_minute::cell,
+                crash_minute::crashes,
+                crash_minute::clients,
+            ))
             .load(c))?;
-        let minute = |row: MinuteRow| CrashMinute {
-            minute: time::from_micros(row.minute),
-            release: known(row.release),
-            cell: row.cell,
-            crashes: row.crashes,
-            clients: row.clients,
+        let minute = |(minute, release, cell, crashes, clients)| CrashMinute {
+            minute: time::from_micros(minute),
+            release: known(release),
+            cell,
+            crashes,
+            clients,
         };
         Ok(rows.into_iter().map(minute).collect())
     }

@@ -4,7 +4,7 @@ use super::{
     Read, StoreError, Tx,
     changes::Kept,
     on_each,
-    schema::{crash_minute, exposure, outcome, report, report_block},
+    schema::{crash_minute, exposure, outcome, report, report_block, signature_hour},
 };
 use crate::domain::{Record, Time, exposure::Exposure, time};
 use diesel::prelude::*;
@@ -58,7 +58,7 @@ impl From<ExposureRow> for Exposure {
 
 /// All values of a key's second part in order, each found in the index by the one before: a few steps instead of a walk over
 /// every row.
-fn one_after_another(
+pub(super) fn one_after_another(
     mut next: impl FnMut(&str) -> Result<Option<String>, StoreError>,
 ) -> Result<Vec<String>, StoreError> {
     let mut found: Vec<String> = Vec::new();
@@ -88,8 +88,8 @@ impl Tx<'_> {
         Ok(until < before)
     }
 
-    /// Drops counts of minutes before an instant, of crashes and of what became of requests: of each service and environment a
-    /// day at most. Whether there may be more.
+    /// Drops counts of minutes and hours before an instant, of crashes and of what became of requests: a day of each at most, of
+    /// crashes by the minute of each service and environment. Whether there may be more.
     pub fn drop_counts(&mut self, before: Time) -> Result<bool, StoreError> {
         let before = time::micros(before);
         let mut more = false;
@@ -114,6 +114,17 @@ impl Tx<'_> {
             on_each!(self.db, c => diesel::delete(
                 outcome::table.filter(outcome::service.eq(&service)).filter(outcome::minute.lt(before)),
             ).execute(c))?;
+        }
+        let first: Option<i64> = on_each!(self.db, c => signature_hour::table
+            .order(signature_hour::hour.asc())
+            .select(signature_hour::hour)
+            .first(c)
+            .optional())?;
+        if let Some(first) = first.filter(|first| *first < before) {
+            let until = before.min(first.saturating_add(24 * AT_ONCE));
+            more = more || until < before;
+            on_each!(self.db, c => diesel::delete(signature_hour::table.filter(signature_hour::hour.lt(until)))
+                .execute(c))?;
         }
         Ok(more)
     }

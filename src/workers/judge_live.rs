@@ -6,13 +6,12 @@ use crate::{
     flows::{
         Error,
         import_history::HISTORY_EPOCH,
-        judge_history::{Clerk, keep_ids, keep_sayings, withdraw_missing},
+        judge_history::{Clerk, keep_ids, keep_sayings, key, withdraw_missing},
     },
     judge::{Judge, Said, Settings},
     secret,
     store::{Backend, Store, leases::Lease},
 };
-use sha2::{Digest, Sha256};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
@@ -368,6 +367,9 @@ impl Feed {
             changes = later;
             self.drop_seen(&mut records);
             self.observe(records, &mut judge);
+            if self.judging.signal().stopping {
+                return Ok(());
+            }
             if last {
                 break;
             }
@@ -399,8 +401,11 @@ impl Feed {
     fn observe(&mut self, mut records: Vec<Record>, judge: &mut Judge) {
         let now = self.clock.now();
         Record::sort_by_arrival(&mut records);
-        for record in &records {
-            judge.observe(record);
+        for some in records.chunks(1_000) {
+            // What is not fed is in the database, for the next start.
+            if !self.judging.signal().stopping {
+                some.iter().for_each(|record| judge.observe(record));
+            }
         }
         if let Some(last) = records.last() {
             self.fed_to = self.fed_to.max(last.received_at().min(now));
@@ -418,21 +423,6 @@ impl Feed {
         judge.pass(now - time::seconds(ON_ITS_WAY));
         (judge.said(), now)
     }
-}
-
-/// What makes a record the one that it is: a report's id, everything else's content.
-fn key(record: &Record) -> [u8; 16] {
-    let hash: [u8; 32] = match record {
-        Record::Crash(it) => {
-            let mut hash = Sha256::new();
-            hash.update(it.service.as_bytes());
-            hash.update([0]);
-            hash.update(it.id.as_bytes());
-            hash.finalize().into()
-        }
-        other => other.content_hash(),
-    };
-    std::array::from_fn(|at| hash[at])
 }
 
 #[cfg(test)]

@@ -60,6 +60,31 @@ fn what_somebody_did_is_found_by_their_name_newest_first() {
 }
 
 #[test]
+fn steps_and_flag_changes_are_counted_by_who_made_them_in_one_service_or_in_all() {
+    on_both(|store| {
+        day(store);
+        for (n, actor) in [(13, "argo"), (15, "dana@example.com"), (50, "argo")] {
+            take(
+                store,
+                &format!(
+                    r#"{{"type":"push_step","push":"relay_119","at":"{}","actor":"{actor}","action":"advance","percent":{n}}}"#,
+                    time::text(minute(n))
+                ),
+            );
+        }
+        let counts = |service: Option<&str>, from: i64, to: i64| {
+            let found = read(store, |read| read.changes_by_actor(service, minute(from), minute(to)));
+            found.into_iter().map(|(actor, count)| format!("{actor} {count}")).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(None, 0, 99), ["argo 3", "dana@example.com 1", "kim@example.com 1"]);
+        assert_eq!(counts(None, 13, 14), ["argo 1", "kim@example.com 1"]);
+        assert_eq!(counts(Some("relay"), 0, 49), ["argo 2", "dana@example.com 1"]);
+        assert_eq!(counts(Some("web"), 0, 99), ["kim@example.com 1"]);
+        assert_eq!(counts(Some("edge"), 0, 99), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn holds_and_words_of_somebody_come_back_as_kept() {
     on_both(|store| {
         day(store);

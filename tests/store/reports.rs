@@ -225,6 +225,8 @@ fn telemetry_is_dropped_when_it_is_older_than_it_is_kept_and_sums_stay() {
         assert_eq!(exposures.iter().map(|it| it.at).collect::<Vec<_>>(), [day(9)]);
         let minutes = read(store, |read| read.crash_minutes("relay", "production", minute(0), day(99)));
         assert_eq!(minutes.iter().map(|it| (it.minute, it.crashes)).collect::<Vec<_>>(), [(day(9), 3)]);
+        let hours = read(store, |read| read.signature_hours("relay", "S", minute(0)));
+        assert_eq!(hours.iter().map(|it| it.crashes).collect::<Vec<_>>(), [3]);
         assert!(
             read(store, |read| read.outcomes("relay", minute(0))).iter().all(|it| it.reports == 3 || it.reports == 1)
         );

@@ -196,20 +196,14 @@ fn load(read: &mut Read<'_>, asked: &Asked, now: Time) -> Result<Loaded, Error> 
     for it in all.into_iter().filter(|it| asked.wants(&it.finding.actor, &team)) {
         found.push(one(read, it, &mut replies)?);
     }
-    let wanted: Vec<String> =
-        services.iter().filter(|service| asked.service.is_empty() || asked.service == **service).cloned().collect();
     let from = from.unwrap_or(time::from_micros(0));
-    let mut actors: Vec<String> = read.steps_between(&wanted, from, now)?.into_iter().map(|step| step.actor).collect();
-    actors.extend(read.flag_changes_between(&wanted, from, now)?.into_iter().map(|change| change.actor));
-    let mut names = actors.clone();
-    names.sort();
-    names.dedup();
-    actors.retain(|actor| asked.wants(actor, &team));
-    let steps = actors.len();
-    actors.sort();
-    actors.dedup();
-    let programs = actors.iter().filter(|actor| is_program(actor)).count();
-    Ok(Loaded { found, steps: (steps, actors.len() - programs, programs), services, people, names })
+    let actors = read.changes_by_actor(filter.service.as_deref(), from, now)?;
+    let names = actors.iter().map(|it| it.0.clone()).collect();
+    let wanted: Vec<&(String, i64)> = actors.iter().filter(|it| asked.wants(&it.0, &team)).collect();
+    let steps = wanted.iter().map(|it| it.1).sum::<i64>() as usize;
+    let programs = wanted.iter().filter(|it| is_program(&it.0)).count();
+    let people_of = wanted.len() - programs;
+    Ok(Loaded { found, steps: (steps, people_of, programs), services, people, names })
 }
 
 fn one(

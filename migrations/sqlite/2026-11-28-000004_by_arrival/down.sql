@@ -1,0 +1,10 @@
+drop index signature_hour_by_hour;
+drop index push_by_name;
+drop index step_of_service;
+create index step_of_service on push_step (service, at);
+drop index step_of_push;
+drop index declaration_by_arrival;
+drop index note_by_arrival;
+drop index flag_change_by_arrival;
+drop index step_by_arrival;
+drop index push_by_arrival;
