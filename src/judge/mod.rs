@@ -53,7 +53,10 @@ use case::Case;
 use change::Flag;
 use normal::Normal;
 use site::Site;
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
 use watch::{Reading, Watch};
 
 /// Microseconds since 1970, the judge's time.
@@ -93,6 +96,8 @@ pub(crate) struct Room {
     pub(crate) readings: Vec<Reading>,
     /// Until when the last change here, or at a service around, counts as moving.
     pub(crate) moving_until: Micros,
+    /// The past as it is told to people, up to some hours ago.
+    told: Mutex<Normal>,
 }
 
 /// One instance judges all services whose records it is fed.
@@ -155,6 +160,9 @@ impl Default for Judge {
 fn next_minute(at: Micros) -> Micros {
     (at.div_euclid(MINUTE) + 1) * MINUTE
 }
+
+/// What people are told of a release's past is read anew for so long, since exposure and reports of that time may still come in.
+const COMING_IN: Micros = 6 * HOUR;
 
 /// How long a change counts as moving after its last step.
 pub(crate) const MOVES: Micros = 2 * HOUR;
@@ -300,10 +308,16 @@ impl Judge {
     /// Every release's own past, those of regressions left out, for the band of what is to be expected.
     pub fn baselines(&self, service: &str, environment: &str) -> Vec<Baseline> {
         let Some(room) = self.places.get(&(service.to_owned(), environment.to_owned())) else { return Vec::new() };
-        let site = &self.rooms[*room].site;
+        let Room { site, told, .. } = &self.rooms[*room];
         let pushes = self.changes.pushes_of(service, environment);
-        let mut normal = Normal::default();
-        normal.advance(site, &pushes, self.now.max(0));
+        let now = self.now.max(0);
+        // A long past is read once, and kept but for the last hours, in which exposure and reports still come in.
+        let mut normal = {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.advance_with(site, &pushes, now - COMING_IN, &[]);
+            told.clone()
+        };
+        normal.advance_with(site, &pushes, now, &[]);
         let of = |(number, name): (usize, &str)| {
             let hours = normal.exposure_of(number as u16);
             let count = normal.count_of(number as u16, |_| true);
@@ -330,6 +344,7 @@ impl Judge {
             watch: Watch::default(),
             readings: Vec::new(),
             moving_until: Micros::MIN,
+            told: Mutex::default(),
         });
         self.places.insert((service.to_owned(), environment.to_owned()), self.rooms.len() - 1);
         self.rooms.len() - 1

@@ -61,8 +61,13 @@ fn of(by_release: &[(u16, f64)], release: u16) -> f64 {
 }
 
 impl Normal {
-    /// Moves the anchor to `until`, from the beginning where something was changed behind it.
+    /// Moves the anchor to `until`, from the beginning where something was changed behind it. What came in lately counts where it belongs.
     pub(crate) fn advance(&mut self, site: &Site, pushes: &[&Push], until: Micros) {
+        self.advance_with(site, pushes, until, &site.fresh);
+    }
+
+    /// The same with what came in behind the anchor since it was moved last.
+    pub(crate) fn advance_with(&mut self, site: &Site, pushes: &[&Push], until: Micros, fresh: &[Event]) {
         let until = until.div_euclid(BUCKET);
         let shape = (site.explained.len(), site.explained.iter().filter(|it| it.to == Micros::MAX).count());
         // What is older than four weeks says little of today, and a wrong clock must not make it an age.
@@ -78,7 +83,7 @@ impl Normal {
         self.of_cell.resize(site.cells.len(), (0.0, 0.0));
         self.counts.resize(site.signatures.len(), Past::default());
         let is_late = |event: &&Event| (first..self.anchor).contains(&event.at.div_euclid(BUCKET)) && !anew;
-        let late: Vec<Event> = site.fresh.iter().filter(is_late).copied().collect();
+        let late: Vec<Event> = fresh.iter().filter(is_late).copied().collect();
         late.iter().filter(|event| !site.is_clouded(event.at.div_euclid(BUCKET) * BUCKET)).for_each(|event| {
             self.crashed(site, event);
         });

@@ -183,3 +183,24 @@ fn a_burst_is_said_within_seconds_and_not_when_the_minute_closes() {
     assert!((0..=20).contains(&took), "{took} s after the first crash");
     assert_eq!(verdict.regression.kind, Kind::Itself);
 }
+
+#[test]
+fn a_releases_own_past_is_the_same_whether_it_was_asked_for_before_or_not() {
+    let mut records = told(6);
+    Record::sort_by_arrival(&mut records);
+    let mut asked = Judge::default();
+    for (number, record) in records.iter().enumerate() {
+        asked.observe(record);
+        if number % 500 == 0 {
+            asked.baselines("relay", "production");
+        }
+    }
+    let mut fresh = Judge::default();
+    records.iter().for_each(|record| fresh.observe(record));
+    let (asked, fresh) = (asked.baselines("relay", "production"), fresh.baselines("relay", "production"));
+    assert_eq!(asked.len(), fresh.len());
+    for (one, other) in asked.iter().zip(&fresh) {
+        assert_eq!((&one.release, one.count), (&other.release, other.count));
+        assert!((one.hours - other.hours).abs() < 1e-6 * other.hours, "{one:?} {other:?}");
+    }
+}
