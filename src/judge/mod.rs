@@ -320,7 +320,7 @@ impl Judge {
         normal.advance_with(site, &pushes, now, &[]);
         let of = |(number, name): (usize, &str)| {
             let hours = normal.exposure_of(number as u16);
-            let count = normal.count_of(number as u16, |_| true);
+            let count = normal.count_of_all(number as u16);
             let rate = if hours > 0.0 { count / hours } else { 0.0 };
             (hours > 0.0).then(|| Baseline { release: name.to_owned(), rate, count, hours })
         };

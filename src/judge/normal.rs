@@ -168,6 +168,11 @@ impl Normal {
         pasts.flat_map(|(_, past)| &past.by_release).filter(|it| it.0 == release).map(|it| it.1).sum()
     }
 
+    /// Crashes of one release in the past, of all signatures.
+    pub(crate) fn count_of_all(&self, release: u16) -> f64 {
+        of(&self.all_by_release, release)
+    }
+
     /// Exposure of one release in the past.
     pub(crate) fn exposure_of(&self, release: u16) -> f64 {
         self.of_release.get(usize::from(release)).copied().unwrap_or(0.0)

@@ -133,7 +133,8 @@ impl OpenBlock {
     /// Whether a report that arrives at this time belongs into another row.
     pub(super) fn is_closed(&self, received: Time) -> bool {
         let count = self.columns.id.len();
-        count >= MOST || (count > 0 && (time::micros(received) - self.received.0).abs() > LONGEST)
+        let (received, (first, last)) = (time::micros(received), self.received);
+        count >= MOST || (count > 0 && last.max(received) - first.min(received) > LONGEST)
     }
 
     pub(super) fn add(&mut self, it: &Crash, kind: ReportKind) {
@@ -286,8 +287,11 @@ impl Read<'_> {
         &mut self,
         (from, to): (Time, Time),
     ) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+        // An index has no other bound for the end of a range. Rows of earlier versions may be twice as long, where a clock was set.
+        let last = time::micros(to).saturating_add(2 * LONGEST);
         let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
             .filter(report_block::last_received.ge(time::micros(from)))
+            .filter(report_block::last_received.le(last))
             .filter(report_block::first_received.lt(time::micros(to)))
             .select(BlockRow::as_select())
             .load(c))?;
@@ -348,6 +352,13 @@ mod tests {
         block.add(&it, ReportKind::Crash);
         assert!(
             !block.is_closed(it.received_at + time::minutes(9)) && block.is_closed(it.received_at + time::minutes(11))
+        );
+        // However often a clock is set back, no row grows longer than that.
+        let mut earlier = it.clone();
+        earlier.received_at = it.received_at - time::minutes(6);
+        block.add(&earlier, ReportKind::Crash);
+        assert!(
+            block.is_closed(it.received_at + time::minutes(5)) && block.is_closed(it.received_at - time::minutes(11))
         );
         (0..MOST).for_each(|_| block.add(&it, ReportKind::Crash));
         assert!(block.is_closed(it.received_at));

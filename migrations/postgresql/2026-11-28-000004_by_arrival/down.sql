@@ -1,4 +1,6 @@
 drop index signature_hour_by_hour;
+drop index report_block_of_service;
+create index report_block_of_service on report_block (service, last_at);
 drop index push_by_name;
 drop index step_of_service;
 create index step_of_service on push_step (service, at);

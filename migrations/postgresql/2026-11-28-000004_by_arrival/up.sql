@@ -17,5 +17,8 @@ drop index step_of_service;
 create index step_of_service on push_step (service, at, actor);
 -- Looking for pushes by name, newest first.
 create index push_by_name on push (at desc, service, id, release);
+drop index report_block_of_service;
+-- The timeline of one service: rows after its range are passed over without being read.
+create index report_block_of_service on report_block (service, last_at, first_at);
 -- Dropping counts by the hour that are too old.
 create index signature_hour_by_hour on signature_hour (hour);
