@@ -37,6 +37,8 @@ impl Default for Limits {
 
 /// Unpacked bytes that no ratio is asked of.
 const FREE: usize = 64 * 1024;
+/// Bodies up to this many bytes on the wire are unpacked at once: their cap is small.
+const SMALL: usize = 4 * 1024;
 /// Bytes unpacked between two looks at the cap.
 const CHUNK: usize = 16 * 1024;
 /// The largest window a zstd frame may ask for, as a power of two: 8 MiB, what RFC 8878 asks every decoder to support.
@@ -81,11 +83,11 @@ pub fn decode<'a>(encoding: Option<&str>, raw: &'a [u8], limits: &Limits) -> Res
     }
     let cap = limits.cap(raw.len());
     let unpacked = match word.as_str() {
-        "gzip" | "x-gzip" => unpack(flate2::bufread::MultiGzDecoder::new(raw), cap),
-        "deflate" if is_zlib(raw) => unpack(flate2::bufread::ZlibDecoder::new(raw), cap),
-        "deflate" => unpack(flate2::bufread::DeflateDecoder::new(raw), cap),
-        "br" => brotli(raw, cap),
-        "zstd" => zstd(raw, cap),
+        "gzip" | "x-gzip" => unpack(raw, cap, |raw| Ok(flate2::bufread::MultiGzDecoder::new(raw))),
+        "deflate" if is_zlib(raw) => unpack(raw, cap, |raw| Ok(flate2::bufread::ZlibDecoder::new(raw))),
+        "deflate" => unpack(raw, cap, |raw| Ok(flate2::bufread::DeflateDecoder::new(raw))),
+        "br" => unpack(raw, cap, brotli),
+        "zstd" => unpack(raw, cap, zstd),
         other => return Err(BodyError::UnknownEncoding(other.chars().take(40).collect())),
     };
     unpacked.map(Cow::Owned)
@@ -96,28 +98,47 @@ pub(super) fn is_zlib(raw: &[u8]) -> bool {
     matches!(raw, [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0)
 }
 
-fn brotli(raw: &[u8], cap: usize) -> Result<Vec<u8>, BodyError> {
+fn brotli(raw: &[u8]) -> Result<impl Read, BodyError> {
     // The first seven bits 0x11 announce a "large window" of up to 1 GiB, which no browser or crash client sends.
     if raw.first().is_some_and(|first| first & 0x7f == 0x11) {
         return Err(BodyError::Corrupt("a brotli window of more than 16 MiB is not taken".into()));
     }
-    unpack(brotli::Decompressor::new(raw, CHUNK), cap)
+    Ok(brotli::Decompressor::new(raw, CHUNK))
 }
 
-fn zstd(raw: &[u8], cap: usize) -> Result<Vec<u8>, BodyError> {
+fn zstd(raw: &[u8]) -> Result<impl Read, BodyError> {
     let mut reader = zstd::stream::read::Decoder::with_buffer(raw).map_err(corrupt)?;
     reader.window_log_max(ZSTD_WINDOW_LOG).map_err(corrupt)?;
-    unpack(reader, cap)
+    Ok(reader)
 }
 
-fn unpack(mut reader: impl Read, cap: usize) -> Result<Vec<u8>, BodyError> {
-    let mut unpacked = Vec::new();
-    let mut chunk = [0; CHUNK];
+/// Unpacks what a decoder reads out of the bytes. A large body is gone through once before any of it is held: a bomb then costs no
+/// memory, and what is kept costs no more than its size.
+fn unpack<'a, R: Read>(
+    raw: &'a [u8],
+    cap: usize,
+    decoder: impl Fn(&'a [u8]) -> Result<R, BodyError>,
+) -> Result<Vec<u8>, BodyError> {
+    let mut size = 0;
+    if raw.len() > SMALL {
+        each_chunk(decoder(raw)?, cap, |chunk| size += chunk.len())?;
+    }
+    let mut unpacked = Vec::with_capacity(size);
+    each_chunk(decoder(raw)?, cap, |chunk| unpacked.extend_from_slice(chunk))?;
+    Ok(unpacked)
+}
+
+/// Reads to the end in small chunks, or to the cap.
+fn each_chunk(mut reader: impl Read, cap: usize, mut take: impl FnMut(&[u8])) -> Result<(), BodyError> {
+    let (mut size, mut chunk) = (0, [0; CHUNK]);
     loop {
         match reader.read(&mut chunk) {
-            Ok(0) => return Ok(unpacked),
-            Ok(count) if unpacked.len() + count > cap => return Err(BodyError::TooLarge { limit: cap }),
-            Ok(count) => unpacked.extend_from_slice(&chunk[..count]),
+            Ok(0) => return Ok(()),
+            Ok(count) if size + count > cap => return Err(BodyError::TooLarge { limit: cap }),
+            Ok(count) => {
+                size += count;
+                take(&chunk[..count]);
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(corrupt(error)),
         }
@@ -243,7 +264,11 @@ mod tests {
 
     #[test]
     fn unpacking_stops_at_the_cap_also_where_the_bytes_never_end() {
-        assert_eq!(unpack(std::io::repeat(b'x'), 1 << 20), Err(BodyError::TooLarge { limit: 1 << 20 }));
+        for wire in [10, 2 * SMALL] {
+            let raw = vec![0; wire];
+            let endless = unpack(&raw, 1 << 20, |_| Ok(std::io::repeat(b'x')));
+            assert_eq!(endless, Err(BodyError::TooLarge { limit: 1 << 20 }));
+        }
     }
 
     #[test]
