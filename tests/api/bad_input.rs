@@ -191,3 +191,21 @@ fn the_json_api_refuses_what_is_bad_and_stays_small() {
     assert!(peak < MOST, "the server had {} MiB", peak / 1024);
     assert!(house.program.terminate().success());
 }
+
+#[test]
+fn a_bomb_is_refused_without_being_held() {
+    let house = house();
+    let good = envelope(&format!("{{\"type\":\"event\"}}\n{EVENT}"));
+    assert_eq!(house.sender.send("POST", &house.envelope, &[], &good).status, 200);
+    let before = peak(house.program.id());
+    for (coding, bomb) in bombs() {
+        for _ in 0..3 {
+            let answer = house.sender.send("POST", &house.envelope, &[("content-encoding", coding)], bomb);
+            assert_eq!(answer.status, 413, "{coding}: {}", answer.body);
+        }
+    }
+    let more = (peak(house.program.id()) - before) / 1024;
+    println!("bombs took {more} MiB more than {} MiB", before / 1024);
+    assert!(more < 64, "bombs took {more} MiB more than {} MiB", before / 1024);
+    assert!(house.program.terminate().success());
+}
