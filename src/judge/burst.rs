@@ -1,6 +1,6 @@
 //! Single bursts: many crashes of one cell at one time, which say less than as many that came one by one. A signature that is known
-//! to come in bursts blames no change by one of them; and one burst of what never crashed before, while a change moves, does not yet
-//! say that nobody is behind it.
+//! to come in bursts blames no change by one of them; and a few bursts of one signature, while a change moves, do not yet say that
+//! nobody is behind it.
 
 use super::{attribution::Attribution, candidate::Change, frame::Frame, shape::Shape};
 

@@ -161,7 +161,8 @@ fn next_minute(at: Micros) -> Micros {
     (at.div_euclid(MINUTE) + 1) * MINUTE
 }
 
-/// What people are told of a release's past is read anew for so long, since exposure and reports of that time may still come in.
+/// What people are told of a release's past is read anew for so long, since exposure and reports of that time may still come in. What
+/// comes later than that counts from the next reading of the whole history on.
 const COMING_IN: Micros = 6 * HOUR;
 
 /// How long a change counts as moving after its last step.

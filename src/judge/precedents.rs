@@ -46,13 +46,15 @@ impl Judge {
         (case.ended, case.quiet) = (None, None);
     }
 
-    /// Where a push is blamed, what went quiet beside it before and crashed alike was the first of it.
+    /// Where a change is blamed, what went quiet beside it before and crashed alike was the first of it, unless that was before it can have
+    /// begun.
     pub(crate) fn take_back_quiet(&mut self, number: usize, now: Micros) {
         let Some(change) = self.cases[number].blamed() else { return };
         let it = &self.cases[number];
         let alike = |other: &Case| other.signatures.iter().any(|signature| it.signatures.contains(signature));
         let first = |other: &Case| {
-            other.room == it.room && other.number > 0 && other.quiet.is_some() && other.is_watched() && alike(other)
+            let goes_on = other.number > 0 && other.quiet.is_some() && other.is_watched();
+            goes_on && other.room == it.room && alike(other) && it.onset.earliest <= other.onset.latest
         };
         let first: Vec<usize> = (0..self.cases.len()).filter(|other| first(&self.cases[*other])).collect();
         for other in first {
@@ -60,10 +62,67 @@ impl Judge {
             let why = format!("Further crashes of the kind follow {what}: see {}.", self.cases[number].id());
             self.cases[other].withdrawn = Some(Withdrawn { at: time::from_micros(now), why });
             self.tell(other, now, true);
-            // What it explained is the push's.
+            // What it explained is the change's.
             let room = &mut self.rooms[self.cases[other].room];
             room.site.explained.retain(|it| it.case != other);
             room.watch.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            Record,
+            finding::{Suspect, SuspectKind},
+        },
+        judge::{MINUTE, candidate::Change, onset::Began, site::Explained},
+    };
+
+    /// A judge of one push with a case that went quiet after crashes from `first` on, and one that is blamed on the push from its begin.
+    fn judge(first: Micros, signature: u32) -> Judge {
+        let mut judge = Judge::default();
+        let line = r#"{"type":"push_started","push":"relay-118","at":"1970-01-01T01:00:00Z","service":"relay","environment":"production","release":"B","actor":"dana@example.com"}"#;
+        judge.observe(&Record::parse(line).expect("a push"));
+        let onset = |at: Micros| Began { at, earliest: at, latest: at };
+        let (quiet, blamed) = (Some(first + 10 * MINUTE), Some(Change::Push(0)));
+        let suspect =
+            Suspect { kind: SuspectKind::Push, id: "relay-118".into(), probability: 0.99, why: String::new() };
+        judge.cases = vec![
+            Case { number: 1, signatures: vec![7], onset: onset(first), quiet, ..Case::default() },
+            Case {
+                number: 2,
+                signatures: vec![signature],
+                onset: onset(HOUR),
+                blames: blamed,
+                suspects: vec![suspect],
+                ..Case::default()
+            },
+        ];
+        judge.rooms[0].site.explained.push(Explained {
+            case: 0,
+            signatures: vec![7],
+            known: 8,
+            from: first,
+            to: first,
+        });
+        judge
+    }
+
+    #[test]
+    fn what_went_quiet_is_taken_back_where_a_push_is_blamed_for_more_of_the_same() {
+        let mut told = judge(2 * HOUR, 7);
+        told.take_back_quiet(1, 4 * HOUR);
+        let withdrawn = told.cases[0].withdrawn.as_ref().expect("withdrawn");
+        assert_eq!(withdrawn.at, time::from_micros(4 * HOUR));
+        assert!(withdrawn.why.contains("relay-118") && withdrawn.why.contains("r2"), "{}", withdrawn.why);
+        assert!(told.rooms[0].site.explained.is_empty(), "what it explained is the push's");
+        // Other crashes, and crashes from before the push, are something else.
+        for mut told in [judge(2 * HOUR, 8), judge(HOUR / 2, 7)] {
+            told.take_back_quiet(1, 4 * HOUR);
+            assert!(told.cases[0].withdrawn.is_none() && told.rooms[0].site.explained.len() == 1);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::families::{NEW, PUSH, fleet, pushed, rate, steps};
 use crate::{
     domain::{
         Record,
-        finding::{Decision, Ending},
+        finding::{Decision, Ending, Kind},
     },
     judge::{Guard, Judge, Said, Settings},
 };
@@ -66,5 +66,33 @@ fn a_short_quiet_of_an_outage_beside_a_push_is_not_called_its_end() {
         let (beside, alone) = (outage(PUSH + 60, seed), outage(PUSH - 200, seed));
         assert!(beside >= 60, "seed {seed}: {beside} minutes");
         assert!(alone < 60, "seed {seed}: {alone} minutes");
+    }
+}
+
+#[test]
+fn crashes_that_never_were_before_have_not_subsided_while_a_push_goes_on() {
+    // The same new signature everywhere for ten minutes, while a push moves on and some hours before it.
+    let outage = |from: i64, seed: u64| {
+        let mut records = pushed(&fleet(0.05), seed, &steps(), &|it| {
+            (1.0, if (from..from + 10).contains(&it.minute) { vec![(NEW, 2.0 * rate())] } else { vec![] })
+        });
+        Record::sort_by_arrival(&mut records);
+        let mut judge = Judge::new(Settings::default());
+        let mut said = Vec::new();
+        for record in &records {
+            judge.observe(record);
+            said.extend(judge.said());
+        }
+        said.retain(|it| it.regression.signatures == [NEW]);
+        assert!(said.iter().all(|it| it.regression.kind == Kind::Ambient), "seed {seed}: {said:?}");
+        let last = said.last().expect("said").clone();
+        (last, judge.gate("relay-118", records.last().expect("some").received_at(), &Guard::default()))
+    };
+    for seed in 1..=3 {
+        let (beside, gate) = outage(PUSH + 60, seed);
+        assert_eq!(beside.regression.ended_because, None, "seed {seed}");
+        let reasons = gate.expect("known").reasons;
+        assert!(!reasons.contains(&beside.regression.id), "seed {seed}: it is quiet, {reasons:?}");
+        assert_eq!(outage(PUSH - 300, seed).0.regression.ended_because, Some(Ending::Subsided), "seed {seed}");
     }
 }
