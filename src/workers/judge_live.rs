@@ -366,9 +366,14 @@ impl Feed {
             records.extend::<Vec<Record>>(due);
             changes = later;
             self.drop_seen(&mut records);
-            self.observe(records, &mut judge);
-            if self.judging.signal().stopping {
-                return Ok(());
+            Record::sort_by_arrival(&mut records);
+            let mut records = records.into_iter().peekable();
+            while records.peek().is_some() {
+                // Nothing of it is said or kept before its end: the next start reads it again.
+                if self.judging.signal().stopping {
+                    return Ok(());
+                }
+                self.observe(records.by_ref().take(1_000).collect(), &mut judge);
             }
             if last {
                 break;
@@ -401,11 +406,8 @@ impl Feed {
     fn observe(&mut self, mut records: Vec<Record>, judge: &mut Judge) {
         let now = self.clock.now();
         Record::sort_by_arrival(&mut records);
-        for some in records.chunks(1_000) {
-            // What is not fed is in the database, for the next start.
-            if !self.judging.signal().stopping {
-                some.iter().for_each(|record| judge.observe(record));
-            }
+        for record in &records {
+            judge.observe(record);
         }
         if let Some(last) = records.last() {
             self.fed_to = self.fed_to.max(last.received_at().min(now));
