@@ -37,8 +37,8 @@ impl Default for Limits {
 
 /// Unpacked bytes that no ratio is asked of.
 const FREE: usize = 64 * 1024;
-/// Bodies up to this many bytes on the wire are unpacked at once: their cap is small.
-const SMALL: usize = 4 * 1024;
+/// Bodies up to this many bytes on the wire are unpacked at once, as most are: their cap is under a megabyte.
+const SMALL: usize = 8 * 1024;
 /// Bytes unpacked between two looks at the cap.
 const CHUNK: usize = 16 * 1024;
 /// The largest window a zstd frame may ask for, as a power of two: 8 MiB, what RFC 8878 asks every decoder to support.
