@@ -58,7 +58,7 @@ struct Settings {
     /// For how many days reports are kept whole
     #[arg(long, global = true, env = "PUSHBACK_KEEP_REPORTS_DAYS", default_value_t = DEFAULT_REPORTS_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     keep_reports_days: u32,
-    /// For how many days counted reports, counts by the minute and exposure are kept
+    /// For how many days counted reports, counts by the minute and the hour, and exposure are kept
     #[arg(long, global = true, env = "PUSHBACK_KEEP_COUNTS_DAYS", default_value_t = DEFAULT_COUNTS_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     keep_counts_days: u32,
     /// How many crash reports of one service are taken in a minute; more are refused and counted [default: no limit]

@@ -44,5 +44,5 @@ impl Default for Kept {
 pub const DEFAULT_EXAMPLES: u32 = 25;
 /// For how many days reports are kept whole if nobody says.
 pub const DEFAULT_REPORTS_DAYS: u32 = 90;
-/// For how many days counted reports, counts by the minute and exposure are kept if nobody says.
+/// For how many days counted reports, counts by the minute and the hour, and exposure are kept if nobody says.
 pub const DEFAULT_COUNTS_DAYS: u32 = 400;

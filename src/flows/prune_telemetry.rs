@@ -11,7 +11,7 @@ use crate::{
 pub struct Retention {
     /// Reports that are kept whole, days.
     pub reports_days: u32,
-    /// Reports that are only counted, counts by the minute, exposure and what became of requests, days.
+    /// Reports that are only counted, counts by the minute and the hour, exposure and what became of requests, days.
     pub counts_days: u32,
 }
 

@@ -17,8 +17,7 @@ use serde_json::Map;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
-/// How many reports share a row at most. While a row grows it is written anew at each commit, so one that is half full is left as it
-/// is by the next commit: in a storm each report is written once.
+/// How many reports share a row at most. While a row grows it is written anew at each commit.
 const MOST: usize = 256;
 /// A row takes reports in for so long, microseconds of arrival.
 const LONGEST: i64 = 10 * 60 * 1_000_000;
@@ -287,7 +286,8 @@ impl Read<'_> {
         &mut self,
         (from, to): (Time, Time),
     ) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
-        // An index has no other bound for the end of a range. Rows of earlier versions may be twice as long, where a clock was set.
+        // An index has no other bound for the end of a range. Rows of earlier versions are twice as long at most where a clock was set back
+        // once.
         let last = time::micros(to).saturating_add(2 * LONGEST);
         let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
             .filter(report_block::last_received.ge(time::micros(from)))
