@@ -340,7 +340,10 @@ impl Draw<'_> {
         let host = self.host(service, cell, release, minute, dice);
         let blow = Blow { service, cell, release, minute, signature: &signature };
         let (at, received_at, clients) = self.crash(&blow, Some(&host), peer, dice);
-        let harmed = Harmed { at: time::micros(at), received_at: time::micros(received_at), clients };
+        let crashed = &self.fleet.services[service].releases[release];
+        let guilty = self.spec.harms[of.harm].change.as_deref().and_then(|id| self.plan.push(id));
+        let own = guilty.is_some_and(|push| push.service == service && push.release == *crashed);
+        let harmed = Harmed { at: time::micros(at), received_at: time::micros(received_at), clients, own };
         self.harmed[of.harm].push(harmed);
     }
 

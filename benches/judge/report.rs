@@ -2,7 +2,7 @@
 
 use crate::{
     account::Account,
-    score::Score,
+    score::{Score, tenth},
     spec::Scenario,
     tally::{self, Figure, mean, percentile},
     truth::{MINUTE, Micros, Truth},
@@ -201,7 +201,7 @@ pub fn told(title: &str, truth: &Truth, account: &Account) -> String {
     let mut out = format!("{title} ({:?})\n", truth.end);
     for harm in &truth.harms {
         out += &format!(
-            "  truth: {} by {} on {} {:?}, {:?}, onset {}, end {:?}, {} crashes, {:.0} nats\n",
+            "  truth: {} by {} on {} {:?}, {:?}, onset {}, end {:?}, {} crashes, {:.0} nats{}\n",
             harm.kind.word(),
             harm.change.as_deref().unwrap_or("nothing"),
             harm.services.join(" "),
@@ -210,7 +210,8 @@ pub fn told(title: &str, truth: &Truth, account: &Account) -> String {
             minute(harm.onset),
             harm.end.map(|end| (minute(end.0), end.1)),
             harm.crashes.len(),
-            harm.nats
+            harm.nats,
+            tenth(truth, harm).map_or(String::new(), |it| format!(", a tenth at {} with {} come", minute(it.0), it.1))
         );
     }
     for call in &account.calls {

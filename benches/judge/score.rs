@@ -31,6 +31,8 @@ pub struct Told {
     pub kinds: Option<(String, String)>,
     /// Whether the kind was right first, and last.
     pub kind_right: Option<(bool, bool)>,
+    /// Whether the kind said first was that of the harm that had arrived by then.
+    pub kind_of_arrived: Option<bool>,
     /// Whether the right change, or rightly none, was blamed first, and last.
     pub blame_right: Option<(bool, bool)>,
     /// Whether a wrong change was blamed at any time in words on this harm.
@@ -194,6 +196,7 @@ fn told(truth: &Truth, harm: &True, calls: &[&Call]) -> Told {
         found: !calls.is_empty(),
         kinds: None,
         kind_right: None,
+        kind_of_arrived: None,
         blame_right: None,
         wrong_blame: false,
         onset: None,
@@ -218,6 +221,7 @@ fn told(truth: &Truth, harm: &True, calls: &[&Call]) -> Told {
     let kind = |word: &Word| word.kind.map_or("none", Kind::word).to_owned();
     told.kinds = Some((kind(first), kind(last)));
     told.kind_right = Some((first.kind == Some(harm.kind), last.kind == Some(harm.kind)));
+    told.kind_of_arrived = Some(first.kind == Some(harm.kind) || first.kind == Some(harm.kind_until(first.at)));
     told.blame_right = Some((is_right(harm, first), is_right(harm, last)));
     told.wrong_blame = words().any(|word| word.blamed().is_some_and(|id| !harm.is_guilty(id)));
     told.onset = last
@@ -262,13 +266,18 @@ fn told(truth: &Truth, harm: &True, calls: &[&Call]) -> Told {
     told
 }
 
-/// Whether collateral harm was said before the change had reached a tenth of the fleet, where it could be.
-fn early(truth: &Truth, harm: &True, calls: &[&Call]) -> Option<bool> {
+/// When collateral harm's change had reached a tenth of the fleet, and how many of its crashes had arrived by then.
+pub fn tenth(truth: &Truth, harm: &True) -> Option<(Micros, usize)> {
     if harm.kind != Kind::Collateral {
         return None;
     }
     let minute = harm.shares.iter().position(|share| *share >= EARLY)? as i64;
     let at = truth.start + minute * MINUTE;
-    let arrived = harm.crashes.iter().filter(|it| it.received_at <= at).count();
+    Some((at, harm.crashes.iter().filter(|it| it.received_at <= at).count()))
+}
+
+/// Whether collateral harm was said before the change had reached a tenth of the fleet, where it could be.
+fn early(truth: &Truth, harm: &True, calls: &[&Call]) -> Option<bool> {
+    let (at, arrived) = tenth(truth, harm)?;
     (arrived >= crate::truth::LEAST_CRASHES).then(|| calls.iter().any(|call| call.words[0].at <= at))
 }

@@ -52,7 +52,7 @@ impl Target {
 const TARGETS: [(&str, Target); 22] = [
     ("precision", Target::AtLeast(0.97)),
     ("recall", Target::AtLeast(0.97)),
-    ("kind right when first said", Target::AtLeast(0.98)),
+    ("kind right when first said, of what had arrived", Target::AtLeast(0.98)),
     ("kind right in the end", Target::AtLeast(0.98)),
     ("attribution, overlapping changes, first", Target::AtLeast(0.95)),
     ("attribution, overlapping changes, end", Target::AtLeast(0.95)),
@@ -132,7 +132,8 @@ pub fn figures(scores: &[&Score]) -> Vec<Figure> {
         line("precision", ratio(right_calls, right_calls + false_calls), right_calls + false_calls, 3),
         line("recall", ratio(found.len(), harms.len()), harms.len(), 3),
         part("right change said while it went on (recall of stop)", &guilty),
-        part("kind right when first said", &list(&|told| told.kind_right.map(|it| yes(it.0)))),
+        part("kind right when first said, of what had arrived", &list(&|told| told.kind_of_arrived.map(yes))),
+        part("kind right when first said, of what it came to", &list(&|told| told.kind_right.map(|it| yes(it.0)))),
         part("kind right in the end", &list(&|told| told.kind_right.map(|it| yes(it.1)))),
         part("attribution right when first said", &list(&|told| told.blame_right.map(|it| yes(it.0)))),
         part("attribution right in the end", &list(&|told| told.blame_right.map(|it| yes(it.1)))),

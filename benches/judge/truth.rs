@@ -33,6 +33,8 @@ pub struct Harmed {
     pub received_at: Micros,
     /// Clients cut off.
     pub clients: i64,
+    /// Whether it is the release that the guilty push brought that crashed.
+    pub own: bool,
 }
 
 /// Expected further crashes on each path, from the second step after the onset.
@@ -89,6 +91,19 @@ impl True {
     /// Crashes up to an instant.
     pub fn crashes_until(&self, at: Micros) -> usize {
         self.crashes.iter().filter(|it| it.at <= at).count()
+    }
+
+    /// The kind of what had arrived by an instant: of harm to be to both, one of them may not have crashed yet.
+    pub fn kind_until(&self, at: Micros) -> Kind {
+        let mut arrived = self.crashes.iter().filter(|it| it.received_at <= at).map(|it| it.own).peekable();
+        if self.kind != Kind::Mixed || arrived.peek().is_none() {
+            return self.kind;
+        }
+        match arrived.fold((false, false), |(own, other), it| (own || it, other || !it)) {
+            (true, false) => Kind::Itself,
+            (false, true) => Kind::Collateral,
+            _ => Kind::Mixed,
+        }
     }
 
     /// Whether blaming this change is right.

@@ -48,7 +48,15 @@ impl Question<'_> {
             let dosed: f64 = cells.map(|cell| frame.in_cell(block, cell) * doses[block * frame.cells + cell]).sum();
             if ran > 0.0 { dosed / ran } else { 0.0 }
         };
-        let of_all: Vec<f64> = (0..frame.blocks.len()).map(all).collect();
+        let mut of_all: Vec<f64> = (0..frame.blocks.len()).map(all).collect();
+        if let (Change::Push(number), None) = (candidate.change, candidate.release) {
+            // Another service's push has a fleet and cells of its own: its share of them is what its steps say.
+            let push = &self.changes.pushes[number];
+            for (share, (start, end)) in of_all.iter_mut().zip(&frame.blocks) {
+                let said = (0..4).map(|part| push.share(start + (end - start) * (2 * part + 1) / 8)).sum::<f64>() / 4.0;
+                *share = if said > 0.0 { said } else { *share };
+            }
+        }
         let anywhere: Vec<bool> = (0..frame.blocks.len())
             .map(|block| (0..frame.cells).any(|cell| doses[block * frame.cells + cell] > 0.0))
             .collect();
@@ -160,8 +168,9 @@ impl Question<'_> {
                 }
             }
             (Change::Push(_), None) => {
-                add(Kind::Collateral, Shape::ShareInCell, 0.1 * clue, &|b, _, c| dose(b, c));
-                add(Kind::Collateral, Shape::PresentAnywhere, 0.05 * clue, &|b, _, _| yes(anywhere[b]));
+                add(Kind::Collateral, Shape::ShareInCell, 0.06 * clue, &|b, _, c| dose(b, c));
+                add(Kind::Collateral, Shape::ShareOfAll, 0.05 * clue, &|b, _, _| of_all[b]);
+                add(Kind::Collateral, Shape::PresentAnywhere, 0.04 * clue, &|b, _, _| yes(anywhere[b]));
                 add(Kind::Collateral, Shape::ShareBehind, 0.02 * clue, &|b, _, _| behind[b]);
                 add(Kind::Collateral, Shape::PilesUp, 0.01 * clue, &|b, _, _| piled[b]);
             }
@@ -170,7 +179,7 @@ impl Question<'_> {
                 add(Kind::Flag, Shape::PresentAnywhere, 0.03 * clue, &|b, _, _| yes(anywhere[b]));
                 for push in it.candidates.iter().filter(|push| push.own && candidate.own) {
                     let Some(release) = push.release else { continue };
-                    add(Kind::Flag, Shape::FlagInRelease, 0.04, &|b, other, c| yes(other == release) * dose(b, c));
+                    add(Kind::Flag, Shape::FlagInRelease, 0.06, &|b, other, c| yes(other == release) * dose(b, c));
                 }
             }
         }

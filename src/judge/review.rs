@@ -303,7 +303,6 @@ impl Judge {
     fn decide(&mut self, number: usize, view: &View, now: Micros) -> bool {
         let leader = view.changes.first().copied();
         let nothing = view.it.ambient();
-        // Where several changes are moving at once, the wrong one is soon likely: less doubt is left then.
         let in_flight = view.it.candidates.iter().filter(|it| it.is_moving(now)).count();
         // Between whole minutes only what is beyond doubt is said: looks so close to each other agree too easily.
         let between = now % MINUTE != 0 && now % SOON == 0;
@@ -312,10 +311,11 @@ impl Judge {
         if between || early {
             doubt /= 10.0;
         }
-        if in_flight > 1 {
-            doubt /= 3.0;
-        }
+        // Where several changes are moving at once, the wrong one is soon likely: less doubt between them is left then.
+        let rivals: f64 = view.changes.iter().skip(1).map(|it| it.1).sum();
+        let torn = in_flight > 1 && rivals > doubt / 3.0;
         let sure = 1.0 - doubt;
+        let none = 1.0 - if in_flight > 1 { doubt / 3.0 } else { doubt };
         // Crashes that are usual here also rise with traffic and weather; only what never was is quick to be held against a change.
         let usual = self.is_usual(number);
         let long = self.settings.patience * 12;
@@ -323,8 +323,8 @@ impl Judge {
         let few = if self.cases[number].signatures.len() == 1 { 3 } else { 1 };
         let waits = in_flight > 0 && now - self.cases[number].alarm < long && view.it.is_of_bursts(few);
         let agreed = match leader {
-            Some((change, probability)) if probability >= sure => Some(Some(change)),
-            _ if nothing >= sure && !early && !waits => Some(None),
+            Some((change, probability)) if probability >= sure && !torn => Some(Some(change)),
+            _ if nothing >= none && !early && !waits => Some(None),
             _ => None,
         };
         if early && agreed.is_none() {
@@ -335,9 +335,10 @@ impl Judge {
         }
         // A suspect that is likely but not sure gets some more time, and one that is hardly likely a good deal.
         let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
-        let possible = if usual { 2.5 * POSSIBLE } else { POSSIBLE };
+        let possible = if usual { 1.5 * POSSIBLE } else { POSSIBLE };
         let patience = match leader {
             Some((_, probability)) if probability >= LIKELY && !usual => self.settings.patience * 3 / 2,
+            Some((_, probability)) if probability >= LIKELY => self.settings.patience * 4,
             Some((_, probability)) if probability >= BLAME => long,
             // A change is moving that may be behind it: more of it will tell, and gates hold meanwhile.
             Some((_, probability)) if probability >= possible && in_flight > 0 => long,
