@@ -1,6 +1,7 @@
 //! What the judge says of fleets that never were.
 
 mod answers;
+mod elsewhere;
 mod families;
 mod fleet;
 mod properties;
