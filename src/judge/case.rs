@@ -199,6 +199,8 @@ pub(crate) struct View {
     pub(crate) kind: Kind,
     pub(crate) onset: Began,
     pub(crate) victims: Vec<u16>,
+    /// Whether a change would be blamed for certain if it had not begun, as it seems, too late for the first of the crashes.
+    pub(crate) disputed: bool,
 }
 
 /// Whether an ending was read from the rate alone, so that a rise soon after shows that it was none.

@@ -144,7 +144,7 @@ impl Question<'_> {
                     let most = around.map(|b| dose(b, c)).fold(0.0, f64::max);
                     ((most - dose(b, c)) * frame.in_cell(b, c) / ran).clamp(0.0, 1.0)
                 };
-                add(itself, Shape::ReleaseMislabelled, 0.02, &|b, other, c| {
+                add(itself, Shape::ReleaseMislabelled, 0.04, &|b, other, c| {
                     if other == release { 1.0 } else { unsaid(b, other, c) }
                 });
                 add(Kind::Collateral, Shape::ShareBehind, 0.06 * prior, &|b, other, _| (1.0 - own(other)) * behind[b]);
@@ -160,7 +160,7 @@ impl Question<'_> {
                     (0..frame.blocks.len()).all(|b| (1..frame.cells).all(|c| (dose(b, c) - dose(b, 0)).abs() < 0.02));
                 add(Kind::Mixed, Shape::ShareInCell, clue * if even { 0.001 } else { 0.006 }, &|b, _, c| dose(b, c));
                 if let Some(back) = self.changes.pushes[number].taken_back() {
-                    add(Kind::Rollback, Shape::Returning, 0.1 * clue, &|b, other, c| {
+                    add(Kind::Rollback, Shape::Returning, 0.05 * clue, &|b, other, c| {
                         let (start, end) = frame.blocks[b];
                         let after = (end - back.clamp(start, end)) as f64 / (end - start).max(1) as f64;
                         (1.0 - own(other)) * (1.0 - dose(b, c)) * after

@@ -254,13 +254,17 @@ impl Judge {
         };
         let mut it = question.answer();
         let alarm = case.alarm.min(until);
+        let mut disputed = false;
         // When it began as far as the crashes alone can tell: a change that came later is no suspect.
         if let Some(blind) = it.best(None).cloned() {
             let blind = began(site, &it, &blind, None, &wanted, alarm);
             let latest = blind.latest + DOUBT;
             if it.candidates.iter().any(|candidate| candidate.first > latest) {
+                let all = it.changes().first().copied();
                 question.latest_start = latest;
                 it = question.answer();
+                let all = all.filter(|top| top.1 >= self.settings.sure);
+                disputed = all.is_some_and(|top| it.candidates.iter().all(|it| it.change != top.0));
             }
         }
         // A signature that came in bursts before, and went without a change behind it, blames none by a single burst, nor by two
@@ -290,7 +294,7 @@ impl Judge {
             }
             _ => Kind::Ambient,
         };
-        Some(View { it, top, changes, kind, onset, victims })
+        Some(View { it, top, changes, kind, onset, victims, disputed })
     }
 
     /// Whether a crash belongs to another regression.
@@ -311,17 +315,22 @@ impl Judge {
         if between || early {
             doubt /= 10.0;
         }
+        // Crashes that are usual here also rise with traffic and weather, and then several kinds of them together; only what never was
+        // is quick to be held against a change.
+        let usual = self.is_usual(number);
+        let broad = usual && !matches!(self.cases[number].signatures.len(), 1 | 2);
+        let none = 1.0 - if in_flight > 1 { doubt / 3.0 } else { doubt };
+        let sure = 1.0 - if broad { doubt / 3.0 } else { doubt };
         // Where several changes are moving at once, the wrong one is soon likely: less doubt between them is left then.
         let rivals: f64 = view.changes.iter().skip(1).map(|it| it.1).sum();
         let torn = in_flight > 1 && rivals > doubt / 3.0;
-        let sure = 1.0 - doubt;
-        let none = 1.0 - if in_flight > 1 { doubt / 3.0 } else { doubt };
-        // Crashes that are usual here also rise with traffic and weather; only what never was is quick to be held against a change.
-        let usual = self.is_usual(number);
         let long = self.settings.patience * 12;
         // A burst fits "nobody did it" as well as the first blow of a change that has only begun to move; so do a few of one signature.
         let few = if self.cases[number].signatures.len() == 1 { 3 } else { 1 };
-        let waits = in_flight > 0 && now - self.cases[number].alarm < long && view.it.is_of_bursts(few);
+        // A chance crash or two before a push make it look too late to be behind what it does: some more of them tell.
+        let since = now - self.cases[number].alarm;
+        let disputed = view.disputed && since < self.settings.patience * 4;
+        let waits = disputed || in_flight > 0 && since < long && view.it.is_of_bursts(few);
         let agreed = match leader {
             Some((change, probability)) if probability >= sure && !torn => Some(Some(change)),
             _ if nothing >= none && !early && !waits => Some(None),
@@ -338,7 +347,7 @@ impl Judge {
         let possible = if usual { 1.5 * POSSIBLE } else { POSSIBLE };
         let patience = match leader {
             Some((_, probability)) if probability >= LIKELY && !usual => self.settings.patience * 3 / 2,
-            Some((_, probability)) if probability >= LIKELY => self.settings.patience * 4,
+            Some((_, probability)) if probability >= LIKELY && !broad => self.settings.patience * 4,
             Some((_, probability)) if probability >= BLAME => long,
             // A change is moving that may be behind it: more of it will tell, and gates hold meanwhile.
             Some((_, probability)) if probability >= possible && in_flight > 0 => long,
@@ -368,7 +377,7 @@ impl Judge {
         // What nobody can explain, and went quiet again before it could be said, was chance.
         let receded = case.streak.1 < 2 && !likely && now - case.loud > 5 * MINUTE;
         if view.it.chance() >= BLAME || receded {
-            self.drop_case(number);
+            self.cases[number].dropped = true;
             return false;
         }
         self.detected += 1;
@@ -400,10 +409,6 @@ impl Judge {
     fn is_usual(&self, number: usize) -> bool {
         let case = &self.cases[number];
         self.rooms[case.room].normal.count(|signature| case.wants(signature)) > 0.0
-    }
-
-    fn drop_case(&mut self, number: usize) {
-        self.cases[number].dropped = true;
     }
 
     /// A regression of the same service with the same blame that goes on.
