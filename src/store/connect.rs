@@ -332,6 +332,15 @@ pub(super) fn migrate(backend: &Backend, db: &mut Db) -> Result<(), StoreError> 
                 Ok(row.value)
             };
             refuse_loss(&setting(c, "fsync")?, &setting(c, "full_page_writes")?)?;
+            let usual: TextRow =
+                sql_query("select coalesce(reset_val, '') as value from pg_settings where name = 'synchronous_commit'")
+                    .get_result(c)?;
+            if usual.value == "off" {
+                tracing::warn!(
+                    "this PostgreSQL answers commits before they are durable (synchronous_commit = off); every connection of this \
+                     program turns it on for itself"
+                );
+            }
         }
     }
     Ok(())

@@ -130,3 +130,20 @@ fn a_hold_never_waits_long_behind_telemetry() {
         assert!(batches.load(Ordering::Relaxed) > 2, "telemetry starves on {engine:?}");
     }
 }
+
+#[test]
+fn commits_are_durable_where_postgresql_is_set_to_answer_before_they_are() {
+    let database = TestDatabase::new(Engine::Postgres);
+    drop(database.open());
+    // What a transaction of the program itself finds set, written down by the database as it takes a setting in.
+    let watched = "create table seen (t text not null);
+        create function look() returns trigger language plpgsql as
+            $$ begin insert into seen values (current_setting('synchronous_commit')); return new; end $$;
+        create trigger look before insert or update on setting for each row execute function look();
+        do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$;";
+    database.batch(watched).expect("set behind the program's back");
+    assert_eq!(database.texts("select current_setting('synchronous_commit') as t"), ["off"]);
+    let store = database.open();
+    keep(&store, |tx| tx.set_setting("x", "1"));
+    assert_eq!(database.texts("select t from seen"), ["on"]);
+}
