@@ -347,7 +347,7 @@ impl Judge {
         let possible = if usual { 1.5 * POSSIBLE } else { POSSIBLE };
         let patience = match leader {
             Some((_, probability)) if probability >= LIKELY && !usual => self.settings.patience * 3 / 2,
-            Some((_, probability)) if probability >= LIKELY && !broad => self.settings.patience * 4,
+            Some((_, probability)) if probability >= LIKELY && !broad => self.settings.patience * 2,
             Some((_, probability)) if probability >= BLAME => long,
             // A change is moving that may be behind it: more of it will tell, and gates hold meanwhile.
             Some((_, probability)) if probability >= possible && in_flight > 0 => long,
