@@ -43,7 +43,7 @@ fn another_service_s_push_is_known_by_its_share_of_all_its_fleet() {
         let mut last = None;
         for record in &records {
             judge.observe(record);
-            last = judge.said().into_iter().filter(|it| it.regression.service == "relay").next_back().or(last);
+            last = judge.said().into_iter().rfind(|it| it.regression.service == "relay").or(last);
         }
         let last = last.expect("said");
         let blamed = last.regression.blamed().map(|it| it.id.as_str());
