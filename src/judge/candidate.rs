@@ -250,20 +250,25 @@ impl Changes {
         for (block, (start, end)) in frame.blocks.iter().enumerate() {
             for cell in 0..frame.cells {
                 let name = site.cells.name(cell);
-                // A share holds from its step on: the mean over the block, at four instants.
-                let mean = |share: &dyn Fn(Micros) -> f64| {
-                    (0..4).map(|part| share(start + (end - start) * (2 * part + 1) / 8)).sum::<f64>() / 4.0
-                };
                 doses.push(match (candidate.change, candidate.release, &line) {
                     (Change::Push(_), Some(release), _) => frame.share(block, release, cell),
-                    (Change::Push(number), None, _) => mean(&|at| self.pushes[number].share_in(name, at)),
-                    (Change::Flag(_), _, Some((line, place))) => mean(&|at| flag_dose(line, *place, name, at)),
+                    (Change::Push(number), None, _) => {
+                        mean_over((*start, *end), |at| self.pushes[number].share_in(name, at))
+                    }
+                    (Change::Flag(_), _, Some((line, place))) => {
+                        mean_over((*start, *end), |at| flag_dose(line, *place, name, at))
+                    }
                     (Change::Flag(_), _, None) => 0.0,
                 });
             }
         }
         doses
     }
+}
+
+/// The mean of a share over a block, at four instants: it holds from its step on.
+pub(crate) fn mean_over((start, end): (Micros, Micros), share: impl Fn(Micros) -> f64) -> f64 {
+    (0..4).map(|part| share(start + (end - start) * (2 * part + 1) / 8)).sum::<f64>() / 4.0
 }
 
 fn median(mut values: Vec<Micros>) -> Option<Micros> {

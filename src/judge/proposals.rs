@@ -4,7 +4,7 @@
 use super::{
     HOUR, MINUTE, Micros,
     attribution::{Attribution, Explanation, Question},
-    candidate::{Candidate, Change},
+    candidate::{Candidate, Change, mean_over},
     shape::Shape,
 };
 use crate::domain::finding::Kind;
@@ -52,8 +52,8 @@ impl Question<'_> {
         if let (Change::Push(number), None) = (candidate.change, candidate.release) {
             // Another service's push has a fleet and cells of its own: its share of them is what its steps say.
             let push = &self.changes.pushes[number];
-            for (share, (start, end)) in of_all.iter_mut().zip(&frame.blocks) {
-                let said = (0..4).map(|part| push.share(start + (end - start) * (2 * part + 1) / 8)).sum::<f64>() / 4.0;
+            for (share, block) in of_all.iter_mut().zip(&frame.blocks) {
+                let said = mean_over(*block, |at| push.share(at));
                 *share = if said > 0.0 { said } else { *share };
             }
         }

@@ -2,12 +2,9 @@
 
 use super::{
     families::{NEW, PUSH, fleet, pushed, rate, steps},
-    fleet::{Dice, Fleet},
+    fleet::{Dice, Fleet, heard},
 };
-use crate::{
-    domain::{Record, finding::Kind, percent::Percent},
-    judge::{Judge, Settings},
-};
+use crate::domain::{Record, finding::Kind, percent::Percent};
 
 /// Edge is pushed one cell after the other, every forty minutes.
 fn reached(minute: i64) -> usize {
@@ -38,14 +35,8 @@ fn another_service_s_push_is_known_by_its_share_of_all_its_fleet() {
             records.push(record);
         }
         records.push(fleet(0.05).declared(&["edge"]));
-        Record::sort_by_arrival(&mut records);
-        let mut judge = Judge::new(Settings::default());
-        let mut last = None;
-        for record in &records {
-            judge.observe(record);
-            last = judge.said().into_iter().rfind(|it| it.regression.service == "relay").or(last);
-        }
-        let last = last.expect("said");
+        let (judge, said) = heard(&mut records);
+        let last = said.into_iter().rfind(|it| it.regression.service == "relay").expect("said");
         let blamed = last.regression.blamed().map(|it| it.id.as_str());
         assert_eq!((last.regression.kind, blamed), (Kind::Collateral, Some("edge-9")), "seed {seed}");
         let evidence = judge.evidence(&last.key).expect("open to the arithmetic");

@@ -12,6 +12,7 @@ use crate::domain::{
     step::{Action, PushStep},
     time::{self, Time},
 };
+use crate::judge::{Judge, Said, Settings};
 use serde_json::{Map, json};
 
 /// A generator with a stable sequence (SplitMix64; Steele, Lea, Flood 2014).
@@ -248,6 +249,18 @@ impl Fleet {
             extra: Map::new(),
         })
     }
+}
+
+/// A judge that heard the records in order of arrival, and everything that it said.
+pub fn heard(records: &mut [Record]) -> (Judge, Vec<Said>) {
+    Record::sort_by_arrival(records);
+    let mut judge = Judge::new(Settings::default());
+    let mut said = Vec::new();
+    for record in &*records {
+        judge.observe(record);
+        said.extend(judge.said());
+    }
+    (judge, said)
 }
 
 /// The share that steps lead to; each step takes ten minutes to reach everybody it is meant for.

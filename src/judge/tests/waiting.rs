@@ -1,6 +1,9 @@
 //! What is not said at once: stops by crashes that are usual, and the end of an outage beside a push.
 
-use super::families::{NEW, PUSH, fleet, pushed, rate, steps};
+use super::{
+    families::{NEW, PUSH, fleet, pushed, rate, steps},
+    fleet::heard,
+};
 use crate::{
     domain::{
         Record,
@@ -52,13 +55,7 @@ fn a_short_quiet_of_an_outage_beside_a_push_is_not_called_its_end() {
         let mut records = pushed(&fleet(0.2), seed, &steps(), &|it| {
             (if (from..from + 10).contains(&it.minute) { 60.0 } else { 1.0 }, vec![])
         });
-        Record::sort_by_arrival(&mut records);
-        let mut judge = Judge::new(Settings::default());
-        let mut said = Vec::new();
-        for record in &records {
-            judge.observe(record);
-            said.extend(judge.said());
-        }
+        let (_, said) = heard(&mut records);
         let ended = said.iter().find(|it| it.regression.ended_because == Some(Ending::Subsided)).expect("subsided");
         (ended.at - ended.regression.ended_at.expect("ended")).num_minutes()
     };
@@ -76,13 +73,7 @@ fn crashes_that_never_were_before_have_not_subsided_while_a_push_goes_on() {
         let mut records = pushed(&fleet(0.05), seed, &steps(), &|it| {
             (1.0, if (from..from + 10).contains(&it.minute) { vec![(NEW, 2.0 * rate())] } else { vec![] })
         });
-        Record::sort_by_arrival(&mut records);
-        let mut judge = Judge::new(Settings::default());
-        let mut said = Vec::new();
-        for record in &records {
-            judge.observe(record);
-            said.extend(judge.said());
-        }
+        let (judge, mut said) = heard(&mut records);
         said.retain(|it| it.regression.signatures == [NEW]);
         assert!(said.iter().all(|it| it.regression.kind == Kind::Ambient), "seed {seed}: {said:?}");
         let last = said.last().expect("said").clone();
