@@ -17,6 +17,9 @@ use actix_web::{
 };
 use askama::Template;
 use std::time::Instant;
+use tracing::Instrument;
+
+const REQUEST_ID: &str = "x-request-id";
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'";
@@ -48,19 +51,33 @@ pub async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let began = Instant::now();
-    let id = hex::encode(secret::random::<8>());
+    let id = sent_id(&request).unwrap_or_else(|| hex::encode(secret::random::<8>()));
+    let span = tracing::error_span!("request", id);
     let api = request.path().starts_with("/api/") || request.path() == "/metrics";
     let (asked, app) = (asked(request.path()), request.app_data::<Data<App>>().cloned());
     let checked = if api { Ok(()) } else { same_origin(&request) };
     let response = match checked {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Ok(()) => next.call(request).instrument(span.clone()).await?.map_into_boxed_body(),
         Err(error) => request.error_response(error).map_into_boxed_body(),
     };
-    let response = finish(response, &id, api);
+    let response = span.in_scope(|| {
+        let response = finish(response, &id, api);
+        let (route, status) = (response.request().match_pattern().unwrap_or_default(), response.status().as_u16());
+        let (method, ms) = (response.request().method(), began.elapsed().as_millis() as u64);
+        tracing::debug!(target: "pushback::access", %method, route, status, ms, "answered");
+        response
+    });
     if let Some(app) = app {
         app.telemetry.metrics().answered(asked, response.status().as_u16(), began.elapsed());
     }
     Ok(response)
+}
+
+/// The id that a proxy in front of us gave the request, where it is a plain word: its lines and ours are then about the same.
+fn sent_id(request: &ServiceRequest) -> Option<String> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.');
+    (1..=64).contains(&id.len()).then_some(id).filter(|id| id.bytes().all(plain)).map(str::to_owned)
 }
 
 /// What an address is, for counting.
@@ -101,7 +118,7 @@ fn same_origin(request: &ServiceRequest) -> Result<(), WebError> {
 fn finish(mut response: ServiceResponse<BoxBody>, id: &str, api: bool) -> ServiceResponse<BoxBody> {
     let error = response.response().extensions().get::<WebError>().cloned();
     if let Some(error) = &error {
-        log(&response, error, id);
+        log(&response, error);
         response = explain(response, error, id, api);
     }
     let request = response.request().clone();
@@ -118,7 +135,7 @@ fn finish(mut response: ServiceResponse<BoxBody>, id: &str, api: bool) -> Servic
     }
     set_missing(headers, header::CACHE_CONTROL, "no-store");
     if let Ok(value) = HeaderValue::from_str(id) {
-        headers.insert(HeaderName::from_static("x-request-id"), value);
+        headers.insert(HeaderName::from_static(REQUEST_ID), value);
     }
     if showed_flash {
         let gone = Cookie::build("flash", "").path("/").max_age(Duration::ZERO).finish();
@@ -135,13 +152,13 @@ fn set_missing(headers: &mut header::HeaderMap, name: HeaderName, value: &'stati
     }
 }
 
-fn log(response: &ServiceResponse<BoxBody>, error: &WebError, id: &str) {
+fn log(response: &ServiceResponse<BoxBody>, error: &WebError) {
     let request = response.request();
     let (method, route) = (request.method(), request.match_pattern().unwrap_or_default());
     if let Some(cause) = error.cause() {
-        tracing::error!(request = id, %method, route, status = error.status().as_u16(), cause, "a request failed");
+        tracing::error!(%method, route, status = error.status().as_u16(), cause, "a request failed");
     } else {
-        tracing::debug!(request = id, %method, route, status = error.status().as_u16(), "a request was refused");
+        tracing::debug!(%method, route, status = error.status().as_u16(), "a request was refused");
     }
 }
 

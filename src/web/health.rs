@@ -30,7 +30,7 @@ pub async fn ready(app: Data<App>) -> HttpResponse {
         missing.push("This server is stopping.");
     }
     let asked = app.clone();
-    let answer = actix_web::web::block(move || asked.store.read::<_, StoreError>(|read| read.setting("history_epoch")));
+    let answer = super::aside(move || asked.store.read::<_, StoreError>(|read| read.setting("history_epoch")));
     if !matches!(tokio::time::timeout(WITHIN, answer).await, Ok(Ok(Ok(_)))) {
         missing.push("The database does not answer.");
     }

@@ -17,7 +17,7 @@ mod throttle;
 pub use error::{PageError, WebError};
 pub use extract::{Bearer, Posted, SignedIn};
 pub use frame::{Frame, Place};
-pub use page::{blocking, flash, render, render_refused, see_other, with_status};
+pub use page::{aside, blocking, flash, render, render_refused, see_other, with_status};
 pub use routes::application;
 
 use crate::{

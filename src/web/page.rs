@@ -5,9 +5,24 @@ use crate::flows::Error;
 use actix_web::{
     HttpResponse,
     cookie::{Cookie, SameSite, time::Duration},
+    error::BlockingError,
     http::{StatusCode, header},
     web,
 };
+use std::time::Instant;
+
+/// Runs something that waits or takes long, away from the threads that serve requests. What it logs bears the request's id.
+pub async fn aside<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Result<T, BlockingError> {
+    let (span, asked) = (tracing::Span::current(), Instant::now());
+    let body = move || {
+        let began = Instant::now();
+        let done = body();
+        let waited_ms = (began - asked).as_millis() as u64;
+        tracing::debug!(waited_ms, took_ms = began.elapsed().as_millis() as u64, "a worker thread is done");
+        done
+    };
+    web::block(move || span.in_scope(body)).await
+}
 
 /// Runs something that waits for the database, away from the threads that serve requests.
 pub async fn blocking<T: Send + 'static>(
@@ -15,7 +30,7 @@ pub async fn blocking<T: Send + 'static>(
     body: impl FnOnce(&App) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, WebError> {
     let app = app.clone();
-    web::block(move || body(&app))
+    aside(move || body(&app))
         .await
         .map_err(|_| {
             WebError::from(Error::Later { what: "The server is too busy to look that up.".into(), seconds: 5 })

@@ -5,6 +5,7 @@ mod copies;
 mod disk_full;
 pub mod durability;
 mod first_administrator;
+mod logs;
 mod nodes;
 mod story;
 mod tampering;

@@ -4,7 +4,7 @@ use super::{Client, TestDatabase};
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::mpsc,
+    sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -15,6 +15,8 @@ pub struct Program {
     /// The one-time link that it printed, where nobody can sign in yet.
     pub link: Option<String>,
     child: Child,
+    /// What it printed once it served.
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
 /// The program's command line, with nothing from this environment.
@@ -53,6 +55,27 @@ impl Program {
     /// Serves a database on a free port of this machine.
     pub fn serve(database: &TestDatabase) -> Program {
         Program::start(&["--listen", "127.0.0.1:0", "--database", &database.url])
+    }
+
+    /// Serves a database, and logs as JSON what the filter lets through.
+    pub fn serve_logging(database: &TestDatabase, filter: &str) -> Program {
+        let arguments = ["--listen", "127.0.0.1:0", "--database", &database.url];
+        Program::start_command(pushback(&arguments).env("PUSHBACK_LOG", filter).env("PUSHBACK_LOG_FORMAT", "json"))
+    }
+
+    /// Waits for so many printed lines that hold a text, and gives them back.
+    #[track_caller]
+    pub fn printed(&self, text: &str, least: usize) -> Vec<String> {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let lines = self.lines.lock().expect("lines").clone();
+            let found: Vec<String> = lines.iter().filter(|line| line.contains(text)).cloned().collect();
+            if found.len() >= least {
+                return found;
+            }
+            assert!(Instant::now() < until, "“{text}” {} times of {least} in:\n{}", found.len(), lines.join("\n"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Serves the told story, its database in a folder for what is thrown away.
@@ -105,10 +128,12 @@ impl Program {
                 break;
             }
         }
-        // From now on nobody listens, but the pipes must not fill up.
-        std::thread::spawn(move || heard.into_iter().for_each(drop));
+        // The pipes must not fill up.
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = lines.clone();
+        std::thread::spawn(move || heard.into_iter().for_each(|line| kept.lock().expect("lines").push(line)));
         let base = base.unwrap_or_else(|| panic!("{command:?} did not say where it listens:\n{}", said.join("\n")));
-        Program { base, link, child }
+        Program { base, link, child, lines }
     }
 
     /// Somebody who has just come.

@@ -20,7 +20,7 @@ use crate::{
     },
     secret,
     store::{StoreError, packing::Packer, reports::Report},
-    web::App,
+    web::{App, aside},
     workers::commit_telemetry::{NotTaken, Telemetry},
 };
 use actix_web::{
@@ -167,7 +167,7 @@ async fn take(
         Some(project) => project,
         None => {
             let app = app.clone();
-            web::block(move || look_up(&app, number)).await.map_err(|_| Refusal::from(NotTaken::QueueFull))??
+            aside(move || look_up(&app, number)).await.map_err(|_| Refusal::from(NotTaken::QueueFull))??
         }
     };
     let early = match key_of(request, None) {
@@ -194,7 +194,7 @@ async fn take(
         unpacking.run(&bytes)
     } else {
         let turn = app.doors.unpacking.acquire().await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
-        let unpacked = web::block(move || unpacking.run(&bytes)).await;
+        let unpacked = aside(move || unpacking.run(&bytes)).await;
         drop(turn);
         unpacked.map_err(|_| Refusal::from(NotTaken::QueueFull))?
     };

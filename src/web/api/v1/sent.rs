@@ -6,7 +6,7 @@ use crate::{
     flows::Error,
     intake::body::{BodyError, Limits, decode},
     store::changes::Kept,
-    web::WebError,
+    web::{WebError, aside},
 };
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::{
@@ -42,7 +42,7 @@ pub async fn bytes(request: &HttpRequest, payload: web::Payload, allowed: Allowa
     })?;
     let packing = body::encoding(request);
     let limits = Limits { compressed: allowed.bytes, decompressed: allowed.bytes, ratio: 100 };
-    let unpacked = web::block(move || decode(packing.as_deref(), &raw, &limits).map(std::borrow::Cow::into_owned))
+    let unpacked = aside(move || decode(packing.as_deref(), &raw, &limits).map(std::borrow::Cow::into_owned))
         .await
         .map_err(|_| Error::Later { what: "The server is too busy to read that.".into(), seconds: 5 })?;
     unpacked.map_err(|error| {

@@ -9,13 +9,13 @@ use crate::{
     },
     secret,
     store::reports::Report,
-    web::{App, Bearer, WebError},
+    web::{App, Bearer, WebError, aside},
     workers::commit_telemetry::NotTaken,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
-    web::{self, Data, Payload},
+    web::{Data, Payload},
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ async fn take(
     let bytes = sent::bytes(&request, payload, USUAL).await?;
     let now = app.clock.now();
     let reader = app.clone();
-    let read = web::block(move || sent::objects(&bytes).and_then(|items| deliveries(word, items, &reader, now)));
+    let read = aside(move || sent::objects(&bytes).and_then(|items| deliveries(word, items, &reader, now)));
     let (deliveries, ids) =
         read.await.map_err(|_| Error::Later { what: "The server is too busy to read that.".into(), seconds: 5 })??;
     let mut all = Taken::default();
