@@ -91,9 +91,14 @@ impl Read<'_> {
     /// Everybody who ever took a step or changed a flag, people and programs, by name.
     pub fn actors(&mut self) -> Result<Vec<String>, StoreError> {
         let mut actors = self.step_takers()?;
-        actors.extend(
-            on_each!(self.db, c => flag_change::table.select(flag_change::actor).distinct().load::<String>(c))?,
-        );
+        actors.extend(one_after_another(|after| {
+            Ok(on_each!(self.db, c => flag_change::table
+                .filter(flag_change::actor.gt(after))
+                .order(flag_change::actor.asc())
+                .select(flag_change::actor)
+                .first(c)
+                .optional())?)
+        })?);
         actors.sort();
         actors.dedup();
         Ok(actors)

@@ -8,6 +8,10 @@ use diesel::{
     result::{DatabaseErrorKind, Error as Diesel},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::Level;
+
+/// Where statements are logged, for whoever wants to see how pages read: `PUSHBACK_LOG=pushback::sql=trace`.
+const SQL: &str = "pushback::sql";
 
 /// What can be asked of a database now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,10 +185,19 @@ pub(super) struct Listener {
 
 impl Instrumentation for Listener {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        if let InstrumentationEvent::FinishQuery { error: Some(error), .. } = event
-            && let Some(why) = broken(error)
-        {
-            self.health.fail(self.generation, &why);
+        match event {
+            InstrumentationEvent::StartQuery { query, .. } if tracing::enabled!(target: SQL, Level::TRACE) => {
+                // Never the values: they are people's.
+                let text = query.to_string();
+                let statement = text.split(" -- binds:").next().unwrap_or_default();
+                tracing::trace!(target: SQL, statement, "asked");
+            }
+            InstrumentationEvent::FinishQuery { error: Some(error), .. } => {
+                if let Some(why) = broken(error) {
+                    self.health.fail(self.generation, &why);
+                }
+            }
+            _ => {}
         }
     }
 }

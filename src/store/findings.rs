@@ -11,6 +11,7 @@ use crate::domain::{
 };
 use diesel::{prelude::*, upsert::excluded};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 /// A regression as it is kept: what is said of it now, and who minds the risk that it left.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,14 +203,22 @@ impl Read<'_> {
     /// Regressions that still have to be minded, latest detection first.
     pub fn open_regressions(&mut self) -> Result<Vec<StoredRegression>, StoreError> {
         let gone = crate::domain::finding::Ending::VictimsGone.word();
-        let rows: Vec<Row> = on_each!(self.db, c => regression::table
-            .filter(regression::withdrawn_at.is_null())
-            .filter(regression::risk_closed_at.is_null())
-            .filter(regression::ended_because.is_null().or(regression::ended_because.eq(gone)))
-            .select(Row::as_select())
-            .order((regression::detected_at.desc(), regression::number.desc()))
+        let open = || {
+            let kept = regression::table.filter(regression::withdrawn_at.is_null());
+            kept.filter(regression::risk_closed_at.is_null())
+        };
+        // One after the other and put in order here: asked for both in order, SQLite would walk through all there ever were.
+        let mut rows: Vec<(i64, i64, Row)> = on_each!(self.db, c => open()
+            .filter(regression::ended_because.is_null())
+            .select((regression::detected_at, regression::number, Row::as_select()))
             .load(c))?;
-        rows.into_iter().map(StoredRegression::try_from).collect()
+        rows.extend(on_each!(self.db, c => open()
+            .filter(regression::ended_because.eq(gone))
+            .select((regression::detected_at, regression::number, Row::as_select()))
+            .load::<(i64, i64, Row)>(c))?);
+        rows.sort_by_key(|(detected, number, _)| Reverse((*detected, *number)));
+        let rows = rows.into_iter().map(|(.., row)| row);
+        rows.map(StoredRegression::try_from).collect()
     }
 
     /// One regression.

@@ -4,6 +4,7 @@ mod access;
 mod empty;
 mod headers;
 mod health;
+mod plans;
 mod routes;
 mod settings;
 mod storm;

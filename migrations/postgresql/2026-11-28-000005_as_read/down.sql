@@ -1,0 +1,15 @@
+drop index reply_of_person;
+drop index reply_of_push;
+create index reply_of_push on reply (service, push, step_at);
+drop index gate_asked_of_push;
+create index gate_asked_of_push on gate_asked (service, push, at);
+drop index hold_that_stands;
+drop index hold_of_actor;
+drop index hold_of_push;
+create index hold_of_push on hold (service, push, at);
+drop index regression_to_mind;
+drop index regression_by_time;
+drop index flag_change_of_flag;
+drop index flag_change_of_actor;
+drop index push_in_state;
+drop index push_of_actor;
