@@ -8,7 +8,12 @@ use super::{
     schema::{crash_minute, signature_hour},
 };
 use crate::domain::{Time, time};
-use diesel::{dsl::sql, prelude::*, sql_types::BigInt, upsert::excluded};
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{BigInt, Text},
+    upsert::excluded,
+};
 
 /// Crashes of one release in one cell in one minute; none where only handled errors were reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,6 +232,43 @@ impl Read<'_> {
             clients: it.clients,
         };
         Ok(minutes.into_iter().filter(|it| it.crashes > 0 && it.minute >= from).map(count).collect())
+    }
+
+    /// The same for a picture in which so many minutes are one: in a storm they are summed where they are found, so that days of it are
+    /// a few hundred rows. Where the range cuts the first of them, what it has is told at the range's beginning.
+    pub fn crash_counts_by(
+        &mut self,
+        service: &str,
+        environment: &str,
+        (from, to): (Time, Time),
+        minutes: i64,
+    ) -> Result<Vec<CrashCount>, StoreError> {
+        if minutes <= 1 || self.crashes_in(service, environment, from, to)? <= ONE_BY_ONE {
+            return self.crash_counts(service, environment, from, to);
+        }
+        let sums = format!(
+            "minute - minute % {}, release, cell, cast(sum(crashes) as bigint), cast(sum(clients) as bigint)",
+            minutes.saturating_mul(60_000_000)
+        );
+        let rows: Vec<(i64, String, String, i64, i64)> = on_each!(self.db, c => crash_minute::table
+            .filter(crash_minute::service.eq(service))
+            .filter(crash_minute::environment.eq(environment))
+            .filter(crash_minute::minute.between(time::micros(from), time::micros(to)))
+            .filter(crash_minute::crashes.gt(0))
+            .group_by(sql::<BigInt>("1, 2, 3"))
+            .select(sql::<(BigInt, Text, Text, BigInt, BigInt)>(&sums))
+            .order(sql::<BigInt>("1"))
+            .load(c))?;
+        let count = |(at, release, cell, crashes, clients)| CrashCount {
+            at: time::from_micros(at).max(from),
+            received_at: None,
+            release: known(release),
+            cell: Some(cell),
+            signature: None,
+            crashes,
+            clients,
+        };
+        Ok(rows.into_iter().map(count).collect())
     }
 
     /// Every crash of a service in a range of time, in order, or in a storm the first of those that are kept whole.

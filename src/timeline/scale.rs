@@ -11,6 +11,9 @@ const SPANS: [i64; 22] = [
     1_728_000, 2_592_000, 7_776_000, 15_552_000, 31_536_000,
 ];
 
+/// How many buckets an axis has at most.
+pub(super) const BUCKETS: usize = 40;
+
 /// A time axis: where an instant lies between two edges, px.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimeScale {
@@ -77,6 +80,13 @@ impl TimeScale {
         let least = self.seconds / most.max(1) as f64;
         // Ten seconds is for ticks; counts by less than a minute say nothing.
         SPANS.into_iter().find(|span| *span >= 60 && *span as f64 >= least).unwrap_or(SPANS[SPANS.len() - 1])
+    }
+
+    /// How many minutes may be one without being seen: a twelfth of a bucket of this axis at most, and whole ones fill a bucket.
+    pub fn grain(&self) -> i64 {
+        let bucket = self.bucket(BUCKETS) / 60;
+        let fits = |minutes: &i64| bucket % minutes == 0 && 12 * minutes <= bucket;
+        [60, 30, 15, 10, 5, 2].into_iter().find(fits).unwrap_or(1)
     }
 
     /// Buckets of that length on round instants, as offsets from the left edge in seconds; the first and the last are cut.
@@ -258,6 +268,17 @@ mod tests {
             assert_eq!(buckets[0].0, 0.0);
             assert!((buckets[buckets.len() - 1].1 - length as f64 * 60.0).abs() < 0.01);
             assert!(buckets.windows(2).all(|pair| pair[0].1 == pair[1].0));
+        }
+    }
+
+    #[test]
+    fn what_is_summed_unseen_fills_buckets_and_is_a_twelfth_of_one_at_most() {
+        let grain = |minutes: i64| range(minutes, 960.0).grain();
+        assert_eq!([30, 480, 1440, 3 * 1440, 7 * 1440, 90 * 1440].map(grain), [1, 1, 5, 10, 30, 60]);
+        for minutes in (1..200).map(|step| step * 137) {
+            let scale = range(minutes, 960.0);
+            let (bucket, grain) = (scale.bucket(BUCKETS), 60 * scale.grain());
+            assert!(bucket % grain == 0 && (grain == 60 || 12 * grain <= bucket), "{minutes}: {grain} of {bucket}");
         }
     }
 

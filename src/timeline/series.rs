@@ -1,7 +1,10 @@
 //! From windows and crashes to running sums: how much ran, how much crashed, how much was to be expected, by class,
 //! by bucket and by cell. Sums only; what may be said of them is said where they are drawn.
 
-use super::{Class, Facts, scale::TimeScale};
+use super::{
+    Class, Facts,
+    scale::{BUCKETS, TimeScale},
+};
 use crate::domain::Time;
 use std::collections::{BTreeMap, HashMap};
 
@@ -107,7 +110,7 @@ pub(super) struct Series {
 impl Series {
     /// Adds everything up to the last instant that may be drawn.
     pub(super) fn new(facts: &Facts, scale: &TimeScale) -> Series {
-        let bucket = scale.bucket(40);
+        let bucket = scale.bucket(BUCKETS);
         let trail = (bucket as f64).max(1800.0);
         let step = trail / (trail / (scale.seconds() / 960.0).max(15.0)).ceil();
         let until = scale.offset(facts.until()).clamp(0.0, scale.seconds());

@@ -45,6 +45,24 @@ fn a_few_crashes_are_told_one_by_one_and_a_storm_by_the_minute_with_none_left_ou
         assert!(storm.iter().all(|it| it.release.as_deref() == Some("A") && it.cell.as_deref() == Some("eu-1")));
         let later = counts(minute(1) + time::seconds(30));
         assert_eq!(later.len(), 2, "a minute that began before the range is none of its");
+        let by = |from, minutes| {
+            read(&store, |read| read.crash_counts_by("relay", "production", (from, minute(59)), minutes))
+                .iter()
+                .map(|it| (it.at, it.crashes, it.clients, it.release.clone(), it.cell.clone()))
+                .collect::<Vec<_>>()
+        };
+        let here = (Some("A".to_owned()), Some("eu-1".to_owned()));
+        let told = |minute, crashes, clients| (minute, crashes, clients, here.0.clone(), here.1.clone());
+        assert_eq!(by(minute(0), 2), [told(minute(0), 2, 4), told(minute(2), 30_002, 60_004)]);
+        assert_eq!(by(minute(0), 30), [told(minute(0), 30_004, 60_008)]);
+        let cut = minute(1) + time::seconds(30);
+        assert_eq!(
+            by(cut, 2),
+            [told(minute(2), 30_002, 60_004)],
+            "a minute that began before the range is none of its"
+        );
+        assert_eq!(by(minute(1), 30), [told(minute(1), 30_004, 60_008)], "told at the range's beginning");
+        assert_eq!(by(minute(0), 1).len(), 3);
         let s = of("S");
         assert_eq!((s.len(), s[0].at, s[0].crashes, s[0].cell.clone()), (1, minute(0), 30_003, None));
         assert_eq!(of("unknown"), []);

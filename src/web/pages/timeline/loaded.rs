@@ -20,6 +20,7 @@ use crate::{
         services::Service,
         telemetry::CrashCount,
     },
+    timeline::scale::TimeScale,
     web::App,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,9 +282,10 @@ impl Loaded {
         let left = if long { start } else { (to - time::minutes(OVERVIEW_HOURS * 60)).min(start) };
         // Without the present's own memory of the past, a release's past is read from the overview's hours.
         let ran_from = if asked.at.is_some() { left } else { start };
+        let grain = TimeScale::new(from, to, 0.0, 1.0).grain();
         self.exposures = read.exposures_between(&service, &environment, ran_from, to.min(until))?;
         self.exposures.retain(|window| window.received_at <= until);
-        self.crashes = read.crash_counts(&service, &environment, left, to.min(until))?;
+        self.crashes = read.crash_counts_by(&service, &environment, (left, to.min(until)), grain)?;
         self.crashes.retain(|crash| crash.received_at.is_none_or(|at| at <= until));
         if !long {
             self.overview = Some((left, self.crashes.iter().map(|crash| (crash.at, crash.crashes)).collect()));
