@@ -4,7 +4,7 @@ use crate::{
     domain::{Time, access::Act, service::DEFAULT_ENVIRONMENT, time},
     flows::{self, administer},
     intake::TagNames,
-    store::{Read, changes::PushFilter, services::Service},
+    store::{Read, changes::PushFilter, findings::StoredRegression, services::Service},
     web::{
         App, Frame, Posted, SignedIn, WebError, blocking, flash,
         href::part,
@@ -18,6 +18,7 @@ use actix_web::{
 };
 use askama::Template;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 #[derive(Template)]
 #[template(path = "services/list.html")]
@@ -76,10 +77,15 @@ const RUNNING: i64 = 60;
 
 fn rows(app: &App, read: &mut Read<'_>) -> Result<Vec<Row>, flows::Error> {
     let mut rows = Vec::new();
+    let mut open: BTreeMap<(String, String), Vec<StoredRegression>> = BTreeMap::new();
+    for it in read.open_regressions()?.into_iter().rev() {
+        open.entry((it.finding.service.clone(), it.finding.environment.clone())).or_default().push(it);
+    }
     for it in read.services()? {
         let mut places = Vec::new();
         for environment in read.environments(&it.service)? {
-            places.push(place(read, &it.service, environment)?);
+            let open = open.remove(&(it.service.clone(), environment.clone())).unwrap_or_default();
+            places.push(place(read, &it.service, environment, open)?);
         }
         rows.push(Row {
             href: format!("/services/{}", part(&it.service)),
@@ -95,7 +101,12 @@ fn rows(app: &App, read: &mut Read<'_>) -> Result<Vec<Row>, flows::Error> {
     Ok(rows)
 }
 
-fn place(read: &mut Read<'_>, service: &str, environment: String) -> Result<Place, flows::Error> {
+fn place(
+    read: &mut Read<'_>,
+    service: &str,
+    environment: String,
+    minded: Vec<StoredRegression>,
+) -> Result<Place, flows::Error> {
     let heard = read.last_heard(service, &environment)?;
     let mut running: Vec<(String, f64)> = Vec::new();
     if let Some(heard) = heard {
@@ -114,7 +125,7 @@ fn place(read: &mut Read<'_>, service: &str, environment: String) -> Result<Plac
         some => format!("{release} on {}", crate::timeline::grouped(some)),
     };
     let mut open = Vec::new();
-    for stored in read.regressions_of(service, &environment)?.into_iter().filter(|stored| stored.is_open()) {
+    for stored in minded {
         if let Some(told) = Told::load(read, stored, Vec::new(), None)? {
             open.push((told.href(), told.regression.id.clone(), told.standing()));
         }
