@@ -41,6 +41,16 @@ impl Candidate {
     }
 }
 
+/// A change and how far it reached.
+#[derive(Debug)]
+pub(crate) struct Dosed {
+    pub(crate) candidate: Candidate,
+    /// By block and cell, 0 to 1.
+    pub(crate) doses: Vec<f64>,
+    /// Of everything, by block, 0 to 1.
+    pub(crate) of_all: Vec<f64>,
+}
+
 /// Everything known of changes, and who talks to whom.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -130,6 +140,14 @@ impl Changes {
         line.sort_by_key(|it| (it.at, it.id.clone()));
         let place = line.iter().position(|it| it.id == flag.id).unwrap_or(0);
         (line, place)
+    }
+
+    /// How much of everything a change is meant to reach at an instant, 0 to 1; a rule without shares counts as all.
+    pub(crate) fn reached(&self, change: Change, at: Micros) -> f64 {
+        match change {
+            Change::Push(number) => self.pushes[number].share(at),
+            Change::Flag(number) => self.flags[number].after.unwrap_or(1.0),
+        }
     }
 
     /// The name of a change.
@@ -263,6 +281,35 @@ impl Changes {
             }
         }
         doses
+    }
+}
+
+impl Changes {
+    /// How far a change reached each cell, and how much of everything, in each block.
+    pub(crate) fn dosed(&self, candidate: Candidate, site: &Site, frame: &Frame) -> Dosed {
+        let doses = self.doses(&candidate, site, frame);
+        let of_all = self.of_all(&candidate, frame, &doses);
+        Dosed { candidate, doses, of_all }
+    }
+
+    /// How much of everything a change reached in each block, 0 to 1. Another service's push has a fleet and cells of its own: its share of
+    /// them is what its steps say.
+    pub(crate) fn of_all(&self, candidate: &Candidate, frame: &Frame, doses: &[f64]) -> Vec<f64> {
+        let all = |block: usize| {
+            let cells = 0..frame.cells;
+            let ran: f64 = cells.clone().map(|cell| frame.in_cell(block, cell)).sum();
+            let dosed: f64 = cells.map(|cell| frame.in_cell(block, cell) * doses[block * frame.cells + cell]).sum();
+            if ran > 0.0 { dosed / ran } else { 0.0 }
+        };
+        let mut of_all: Vec<f64> = (0..frame.blocks.len()).map(all).collect();
+        if let (Change::Push(number), None) = (candidate.change, candidate.release) {
+            let push = &self.pushes[number];
+            for (share, block) in of_all.iter_mut().zip(&frame.blocks) {
+                let said = mean_over(*block, |at| push.share(at));
+                *share = if said > 0.0 { said } else { *share };
+            }
+        }
+        of_all
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Case {
     pub(crate) kind_said: bool,
     pub(crate) suspects: Vec<Suspect>,
     pub(crate) blames: Option<Change>,
+    /// Since when it is blamed on that.
+    pub(crate) blamed_at: Micros,
     pub(crate) onset: Began,
     pub(crate) victims: Vec<u16>,
     pub(crate) ratio: Estimate,
@@ -77,6 +79,7 @@ impl Default for Case {
             kind_said: false,
             suspects: Vec::new(),
             blames: None,
+            blamed_at: 0,
             onset: Began { at: Micros::MIN, earliest: Micros::MIN, latest: Micros::MIN },
             victims: Vec::new(),
             ratio: Estimate::default(),

@@ -85,7 +85,7 @@ impl Judge {
         const STOOD: Micros = 5 * MINUTE;
         const FIRM: f64 = 0.95;
         let probability = case.suspects.first().map_or(0.0, |it| it.probability);
-        let stood = case.reviewed - case.detected >= STOOD;
+        let stood = case.reviewed - case.blamed_at >= STOOD;
         let enough = if case.usual { probability >= FIRM && stood } else { probability >= LIKELY };
         enough && case.streak.1 == 0
     }

@@ -13,6 +13,7 @@ mod case;
 mod change;
 mod cost;
 mod drift;
+mod early;
 mod ending;
 mod evidence;
 mod frame;

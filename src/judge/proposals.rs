@@ -4,7 +4,7 @@
 use super::{
     HOUR, MINUTE, Micros,
     attribution::{Attribution, Explanation, Question},
-    candidate::{Candidate, Change, mean_over},
+    candidate::{Candidate, Change},
     shape::Shape,
 };
 use crate::domain::finding::Kind;
@@ -42,21 +42,7 @@ impl Question<'_> {
             (true, false, _) | (false, _, _) => 1.0,
         };
         let scale = topology * (-age).exp() / turns as f64;
-        let all = |block: usize| {
-            let cells = 0..frame.cells;
-            let ran: f64 = cells.clone().map(|cell| frame.in_cell(block, cell)).sum();
-            let dosed: f64 = cells.map(|cell| frame.in_cell(block, cell) * doses[block * frame.cells + cell]).sum();
-            if ran > 0.0 { dosed / ran } else { 0.0 }
-        };
-        let mut of_all: Vec<f64> = (0..frame.blocks.len()).map(all).collect();
-        if let (Change::Push(number), None) = (candidate.change, candidate.release) {
-            // Another service's push has a fleet and cells of its own: its share of them is what its steps say.
-            let push = &self.changes.pushes[number];
-            for (share, block) in of_all.iter_mut().zip(&frame.blocks) {
-                let said = mean_over(*block, |at| push.share(at));
-                *share = if said > 0.0 { said } else { *share };
-            }
-        }
+        let of_all = self.changes.of_all(candidate, frame, &doses);
         let anywhere: Vec<bool> = (0..frame.blocks.len())
             .map(|block| (0..frame.cells).any(|cell| doses[block * frame.cells + cell] > 0.0))
             .collect();

@@ -43,10 +43,14 @@ impl Judge {
         let stays = case.blamed().is_some_and(|said| leader.is_some_and(|it| it.0 == said));
         let enough = if stays { BLAME } else { self.settings.sure };
         let wavers = case.kind_said && leader.is_some_and(|it| (BLAME..enough).contains(&it.1));
+        let blamed = case.blamed();
         if !wavers {
             case.suspects = suspects;
             case.kind = view.kind;
             case.blames = leader.map(|it| it.0);
+        }
+        if case.blamed() != blamed {
+            case.blamed_at = case.reviewed;
         }
         case.kind_said = case.number > 0;
         let limit = case.detected;

@@ -11,13 +11,12 @@ use super::{
     report::victims,
     shape::Shape,
     site::{BUCKET, Event, Explained, STALE},
-    watch::{Level, Reading},
+    watch::Level,
 };
 use crate::domain::{
     finding::{BLAME, Ending, Kind, Withdrawn},
     time,
 };
-use std::cmp::Ordering;
 
 /// After this long the question who is to blame is closed; what it costs and when it ends is not.
 const CLOSED: Micros = 12 * HOUR;
@@ -128,47 +127,8 @@ impl Judge {
         self.open(Case { alarm: now, room: number, signatures, known, e_value, threshold, ..Case::default() });
     }
 
-    /// Opens a case for what is short of an alarm while a change is in flight: only where that change explains it nearly for certain is
-    /// it said, as early as that.
-    fn open_early(&mut self, number: usize, now: Micros) {
-        let room = &self.rooms[number];
-        let part = self.settings.hold / self.settings.alarm;
-        let rank = |it: &&Reading| (it.level != Level::All, it.evidence / it.threshold);
-        let near = room.readings.iter().filter(|it| it.evidence >= part * it.threshold);
-        let Some(top) = near.max_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal)).copied() else {
-            return;
-        };
-        let signatures = match top.level {
-            Level::Signature(signature) => vec![signature],
-            Level::All => Vec::new(),
-        };
-        if let Some(unsaid) = self.cases.iter_mut().find(|it| it.room == number && it.number == 0 && it.is_watched()) {
-            if unsaid.is_early() && unsaid.signatures == signatures {
-                unsaid.loud = now;
-            }
-            return;
-        }
-        let candidates = self.changes.candidates(&room.site, now, now);
-        let just_now = |case: &Case| case.room == number && case.over().is_some_and(|over| now - over < 2 * HOUR);
-        if !candidates.iter().any(|it| it.is_moving(now)) || self.cases.iter().any(just_now) {
-            return;
-        }
-        let known = room.site.signatures.len() as u32;
-        let (e_value, threshold) = (top.evidence, part * top.threshold);
-        self.open(Case {
-            alarm: now,
-            room: number,
-            signatures,
-            known,
-            e_value,
-            threshold,
-            early: true,
-            ..Case::default()
-        });
-    }
-
     /// Gives a case its name.
-    fn open(&mut self, case: Case) {
+    pub(crate) fn open(&mut self, case: Case) {
         let site = &self.rooms[case.room].site;
         let twin = self.cases.iter().filter(|it| it.room == case.room && it.alarm == case.alarm).count();
         let suffix = if twin > 0 { format!("/{}", twin + 1) } else { String::new() };
@@ -312,8 +272,9 @@ impl Judge {
         let between = now % MINUTE != 0 && now % SOON == 0;
         let mut doubt = 1.0 - self.settings.sure;
         let early = self.cases[number].early;
+        let can_spare = self.can_spare(&view.it.candidates, now);
         if between || early {
-            doubt /= 10.0;
+            doubt /= if early && can_spare { 4.0 } else { 10.0 };
         }
         // Crashes that are usual here also rise with traffic and weather, and then several kinds of them together; only what never was
         // is quick to be held against a change.
@@ -346,8 +307,10 @@ impl Judge {
         let likely = leader.is_some_and(|leader| leader.1 >= BLAME);
         let possible = if usual { 1.5 * POSSIBLE } else { POSSIBLE };
         let patience = match leader {
-            Some((_, probability)) if probability >= LIKELY && !usual => self.settings.patience * 3 / 2,
-            Some((_, probability)) if probability >= LIKELY && !broad => self.settings.patience * 2,
+            Some((_, probability)) if probability >= LIKELY && usual && !broad && can_spare => {
+                self.settings.patience / 2
+            }
+            Some((_, probability)) if probability >= LIKELY && !broad => self.settings.patience * 3 / 2,
             Some((_, probability)) if probability >= BLAME => long,
             // A change is moving that may be behind it: more of it will tell, and gates hold meanwhile.
             Some((_, probability)) if probability >= possible && in_flight > 0 => long,
@@ -387,7 +350,9 @@ impl Judge {
         case.usual = usual;
         case.streak.1 = 0;
         self.take(number, view);
-        if let Some(other) = self.same_as(number) {
+        if let Some(other) = self.same_as(number)
+            && !self.blames_only_together(number, other, now)
+        {
             self.merge(number, other, now);
             return false;
         }
@@ -432,21 +397,40 @@ impl Judge {
         self.detected -= 1;
         self.cases[number].number = 0;
         self.cases[number].dropped = true;
-        let signatures = self.cases[number].signatures.clone();
-        let room = self.cases[number].room;
-        if self.cases[into].signatures.is_empty() || signatures.is_empty() {
-            let known = self.cases[number].known;
-            self.cases[into].signatures.clear();
-            self.cases[into].known = self.cases[into].known.max(known);
-        } else {
-            self.cases[into].signatures.extend(signatures);
-            self.cases[into].signatures.sort_unstable();
-            self.cases[into].signatures.dedup();
-        }
+        self.join(number, into);
         self.reopen(into);
         self.explain(into);
+        let room = self.cases[number].room;
         self.rooms[room].watch.forget();
         self.review(into, now);
+    }
+
+    /// Adds the signatures of a case to another.
+    fn join(&mut self, number: usize, into: usize) {
+        let (signatures, known) = (self.cases[number].signatures.clone(), self.cases[number].known);
+        let into = &mut self.cases[into];
+        if into.signatures.is_empty() || signatures.is_empty() {
+            into.signatures.clear();
+            into.known = into.known.max(known);
+        } else {
+            into.signatures.extend(signatures);
+            into.signatures.sort_unstable();
+            into.signatures.dedup();
+        }
+    }
+
+    /// Whether two troubles of usual crashes that nobody is blamed for, each looked at by itself, would together be a change's: what
+    /// rises here and there, at one time and another, is weather.
+    fn blames_only_together(&mut self, number: usize, other: usize, now: Micros) -> bool {
+        if self.cases[number].blamed().is_some() || !self.is_usual(number) {
+            return false;
+        }
+        let apart = (self.cases[other].signatures.clone(), self.cases[other].known);
+        self.join(number, other);
+        let blames = |view: View| view.changes.first().is_some_and(|it| it.1 >= BLAME);
+        let together = self.view(other, now).is_some_and(blames);
+        (self.cases[other].signatures, self.cases[other].known) = apart;
+        together
     }
 
     /// What was said and is now as surely something else is withdrawn, and the new verdict gets a case of its own.

@@ -308,14 +308,19 @@ impl Site {
         self.fresh.push(event);
     }
 
-    /// Whether a crash is evidence of its own: one per host and signature in ten minutes, and no host of a larger fleet may
-    /// carry more than a third of what a signature has shown in two hours (a machine in a crash loop is not a release).
+    /// Whether a crash is evidence of its own: the first of its host and signature after ten minutes without, and no host of a larger
+    /// fleet may carry more than a third of what a signature has shown in two hours (a machine in a crash loop is not a release). Where
+    /// there are next to no hosts, each speaks again every ten minutes, since nobody else would.
     fn counts(&mut self, host: Option<u32>, signature: u32, at: Micros) -> bool {
         let Some(host) = host else { return true };
+        const FEW: usize = 3;
         *self.hosts.entry(host).or_default() += 1;
         if let Some(last) = self.last_of_host.get(&(host, signature)).copied()
             && (at - last).abs() < EPISODE
         {
+            if self.hosts.len() > FEW {
+                self.last_of_host.insert((host, signature), at.max(last));
+            }
             return false;
         }
         self.last_of_host.insert((host, signature), at);
@@ -332,7 +337,7 @@ impl Site {
         let carried = windows.entry(window).or_default();
         let all: u32 = carried.values().sum();
         let own = carried.entry(host).or_default();
-        let counts = self.hosts.len() <= 3 || *own < 1 + all / 3;
+        let counts = self.hosts.len() <= FEW || *own < 1 + all / 3;
         if counts {
             *own += 1;
         }
@@ -389,5 +394,25 @@ mod tests {
         let events = &site.buckets[&0].events;
         assert_eq!(events.iter().map(|it| (it.at, it.times)).collect::<Vec<_>>(), [(0, 10_000); 6]);
         assert_eq!(events.iter().map(|it| it.clients).sum::<u32>(), 120_000);
+    }
+    #[test]
+    fn a_host_in_a_crash_loop_speaks_once_and_again_after_ten_quiet_minutes() {
+        let spoken = |hosts: u32, minutes: &[i64]| {
+            let mut site = Site::new("relay", "production");
+            // Every host has crashed once, long before.
+            for host in 0..hosts {
+                site.crashed(Some("A"), "cell", Some(host), 0, "old", 0, None);
+            }
+            for minute in minutes {
+                site.crashed(Some("A"), "cell", Some(0), 24 * HOUR + minute * MINUTE, "loop", 0, None);
+            }
+            let events = site.buckets.values().flat_map(|bucket| &bucket.events);
+            events.filter(|it| it.counts && it.signature == 1).map(|it| it.times).sum::<u32>()
+        };
+        let hour: Vec<i64> = (0..60).step_by(2).collect();
+        assert_eq!(spoken(100, &hour), 1, "an hour of a loop is one episode");
+        let twice: Vec<i64> = (0..20).chain(100..120).collect();
+        assert_eq!(spoken(100, &twice), 1, "and a host alone does not carry a signature");
+        assert_eq!(spoken(2, &hour), 6, "where nobody else could speak, every ten minutes");
     }
 }

@@ -1,15 +1,15 @@
 //! The sequential test: whether anything is wrong at a service at all. Who is to blame is decided elsewhere.
 //!
-//! For each signature, and for all together, five streams of evidence are kept, each blind to something else: the whole service
-//! and each release against their own past, other releases against their past by how much of a change is in their cell, cells
-//! against each other by the same, and the new release against the others beside it. Each is a mixture over sizes of harm and over
+//! For each signature, and for all together, six streams of evidence are kept, each blind to something else: the whole service
+//! and each release against their own past, other releases against their past by how much of a change is in their cell, and
+//! by how much of everything it is, cells against each other by the first of these, and the new release against the others beside it. Each is a mixture over sizes of harm and over
 //! the time at which it began, updated bucket by bucket: S <- (S (1 - w) + w) L. Under "nothing is wrong" its mean never exceeds
 //! one, however often it is looked at (Ville 1939; e-detectors: Shin, Ramdas, Rinaldo 2022), and streams are combined by a
 //! weighted mean, which needs no independence (Vovk, Wang 2021).
 
 use super::{
     HOUR, Micros, Settings,
-    candidate::{Candidate, Change, Changes},
+    candidate::{Change, Changes, Dosed},
     frame::Frame,
     normal::Normal,
     site::{BUCKET, Basis, Event, Site},
@@ -43,6 +43,7 @@ enum Stream {
     Total,
     Release(u16),
     Dose(Change),
+    Everywhere(Change),
     Cells(Change),
     Direct(Change),
 }
@@ -147,8 +148,7 @@ impl Watch {
         let pushes = changes.pushes_of(&site.service, &site.environment);
         let mut frame = Frame::new(site, &pushes, from * BUCKET, until, (last - from + 1).max(1) as usize);
         let candidates = changes.candidates(site, until, until);
-        let doses: Vec<(Candidate, Vec<f64>)> =
-            candidates.into_iter().take(8).map(|it| (it.clone(), changes.doses(&it, site, &frame))).collect();
+        let doses: Vec<Dosed> = candidates.into_iter().take(8).map(|it| changes.dosed(it, site, &frame)).collect();
         let historical = has_past(normal, settings);
         let places = frame.places(site, |event| event.counts && !site.is_explained(event.signature, event.at));
         let weighed = normal.weighed(&frame);
@@ -243,9 +243,9 @@ pub(crate) fn tolerance(site: &Site) -> f64 {
     }
 }
 
-/// A fifth for each kind of stream that there is, split within a kind.
+/// A sixth for each kind of stream that there is, split within a kind.
 fn weigh(streams: &[(Stream, Grid)]) -> f64 {
-    let mut kinds = [(0.0, 0.0); 5];
+    let mut kinds = [(0.0, 0.0); 6];
     for (stream, grid) in streams {
         let kind = match stream {
             Stream::Total => 0,
@@ -253,6 +253,7 @@ fn weigh(streams: &[(Stream, Grid)]) -> f64 {
             Stream::Dose(_) => 2,
             Stream::Cells(_) => 3,
             Stream::Direct(_) => 4,
+            Stream::Everywhere(_) => 5,
         };
         kinds[kind].0 += grid.iter().sum::<f64>() / grid.len() as f64;
         kinds[kind].1 += 1.0;
@@ -262,7 +263,7 @@ fn weigh(streams: &[(Stream, Grid)]) -> f64 {
 }
 
 struct Scene<'a> {
-    doses: &'a [(Candidate, Vec<f64>)],
+    doses: &'a [Dosed],
     historical: bool,
     tolerance: f64,
 }
@@ -275,7 +276,7 @@ impl Scene<'_> {
 
     fn step(&self, streams: &mut Vec<(Stream, Grid)>, frame: &Frame, block: usize, counts: &[f64], expected: &[f64]) {
         let (start, end) = frame.blocks[block];
-        let stepped = |it: &&(Candidate, Vec<f64>)| it.0.moves.iter().any(|at| *at >= start && *at < end);
+        let stepped = |it: &&Dosed| it.candidate.moves.iter().any(|at| *at >= start && *at < end);
         let begins = if self.doses.iter().any(|it| stepped(&it)) { BEGINS_AT_STEP } else { BEGINS };
         let place = block * frame.width()..(block + 1) * frame.width();
         let (counts, expected, ran) = (&counts[place.clone()], &expected[place.clone()], &frame.ran[place]);
@@ -300,7 +301,7 @@ impl Scene<'_> {
                 }
             }
         }
-        for (candidate, doses) in self.doses {
+        for Dosed { candidate, doses, of_all } in self.doses {
             let doses = &doses[block * cells..(block + 1) * cells];
             if doses.iter().all(|dose| *dose <= 0.0) {
                 continue;
@@ -321,6 +322,12 @@ impl Scene<'_> {
                         if ratio > self.tolerance { ln_factor(it.0, it.1, ratio, self.tolerance, PHI) } else { 0.0 }
                     };
                     of_cell.iter().enumerate().map(of).sum()
+                });
+            }
+            if self.historical {
+                add(Stream::Everywhere(candidate.change), &|k| {
+                    let ratio = 1.0 + SLOPES[k] * of_all[block];
+                    if ratio > self.tolerance { ln_factor(count, mean, ratio, self.tolerance, PHI) } else { 0.0 }
                 });
             }
             let (least, most) = doses.iter().fold((f64::MAX, 0.0_f64), |it, dose| (it.0.min(*dose), it.1.max(*dose)));

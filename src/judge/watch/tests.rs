@@ -1,13 +1,13 @@
 //! What must hold of the streams of evidence whatever the crashes.
 
 use super::*;
-use crate::judge::{HOUR, MINUTE, tests::Dice};
+use crate::judge::{HOUR, MINUTE, candidate::Candidate, tests::Dice};
 
 const CELLS: usize = 3;
 const BLOCKS: usize = 48;
 
 /// Four hours of two releases in three cells: B has 5 %, 20 % and 50 % of one each.
-fn scenery() -> (Frame, Vec<(Candidate, Vec<f64>)>) {
+fn scenery() -> (Frame, Vec<Dosed>) {
     let mut site = Site::new("relay", "production");
     for cell in 0..CELLS {
         let share = [0.05, 0.2, 0.5][cell];
@@ -26,7 +26,7 @@ fn scenery() -> (Frame, Vec<(Candidate, Vec<f64>)>) {
         moves: vec![HOUR],
     };
     let doses = (0..BLOCKS).flat_map(|_| [0.05, 0.2, 0.5]).collect();
-    (frame, vec![(candidate, doses)])
+    (frame, vec![Dosed { candidate, doses, of_all: vec![0.25; BLOCKS] }])
 }
 
 /// Every stream's mean over the grid after all blocks, `factor` saying by how much each population crashes more than expected.
@@ -75,7 +75,7 @@ fn no_stream_grows_while_nothing_is_wrong_however_the_crashes_clump() {
         };
         let walks = (0..1500).map(|_| walk(&mut draw, 0.05, &|_, _, _| LEAST_TOLERANCE));
         let found = means(walks);
-        assert_eq!(found.len(), 6, "all kinds of stream are there: {found:?}");
+        assert_eq!(found.len(), 7, "all kinds of stream are there: {found:?}");
         for (stream, mean, error) in found {
             assert!(mean <= 1.0 + 3.0 * error, "{stream:?}: {mean} ± {error}, dispersed {dispersed}");
             assert!(mean > 0.02, "{stream:?} never moves: {mean}");
@@ -99,6 +99,10 @@ fn harm_of_each_kind_moves_the_streams_that_look_for_it() {
     let others = of(&|_, release, cell| if release == 0 { 1.0 + 10.0 * [0.05, 0.2, 0.5][cell] } else { 1.0 });
     assert!(evidence(&others, &|it| matches!(it, Stream::Dose(_))) > 1000.0, "{others:?}");
     assert!(evidence(&others, &|it| matches!(it, Stream::Cells(_))) > 1000.0, "{others:?}");
+    let by_all = of(&|_, release, _| if release == 0 { 1.0 + 6.0 * 0.25 } else { 1.0 });
+    let everywhere = evidence(&by_all, &|it| matches!(it, Stream::Everywhere(_)));
+    assert!(everywhere > 1000.0, "{by_all:?}");
+    assert!(everywhere > 10.0 * evidence(&by_all, &|it| matches!(it, Stream::Dose(_))), "{by_all:?}");
     let all = of(&|_, _, _| 4.0);
     assert!(evidence(&all, &|it| it == Stream::Total) > 1000.0, "{all:?}");
 }
@@ -122,7 +126,7 @@ fn what_compares_cells_and_releases_does_not_see_the_rate_of_a_minute() {
         let near = one.iter().zip(other).all(|(one, other)| (one / other - 1.0).abs() < 1e-6);
         match stream {
             Stream::Cells(_) | Stream::Direct(_) => assert!(near, "{stream:?}: {one:?} {other:?}"),
-            Stream::Total | Stream::Release(_) | Stream::Dose(_) => {
+            Stream::Total | Stream::Release(_) | Stream::Dose(_) | Stream::Everywhere(_) => {
                 assert!(!near, "{stream:?} compares with the past")
             }
         }

@@ -1,0 +1,64 @@
+//! What is looked at before it is an alarm: while a change has only begun, waiting costs most, and most can still be spared.
+
+use super::{
+    HOUR, Judge, Micros,
+    candidate::{Candidate, Change},
+    case::Case,
+    watch::{Level, Reading},
+};
+use std::cmp::Ordering;
+
+/// The part of an alarm from which a change that has only begun is looked at.
+const SOONER: f64 = 0.1;
+/// The share from which a change has reached most of what it could harm.
+const MOST: f64 = 0.5;
+
+impl Judge {
+    /// Whether a change is moving that has reached somebody, and not yet most of them.
+    pub(crate) fn can_spare(&self, candidates: &[Candidate], now: Micros) -> bool {
+        let few = |change: Change| {
+            let reached = self.changes.reached(change, now);
+            reached > 0.0 && reached < MOST
+        };
+        candidates.iter().any(|it| it.is_moving(now) && few(it.change))
+    }
+
+    /// Opens a case for what is short of an alarm while a change is in flight: only where that change explains it nearly for certain is
+    /// it said, as early as that.
+    pub(crate) fn open_early(&mut self, number: usize, now: Micros) {
+        let room = &self.rooms[number];
+        let candidates = self.changes.candidates(&room.site, now, now);
+        let part = if self.can_spare(&candidates, now) { SOONER } else { self.settings.hold / self.settings.alarm };
+        let rank = |it: &&Reading| (it.level != Level::All, it.evidence / it.threshold);
+        let near = room.readings.iter().filter(|it| it.evidence >= part * it.threshold);
+        let Some(top) = near.max_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal)).copied() else {
+            return;
+        };
+        let signatures = match top.level {
+            Level::Signature(signature) => vec![signature],
+            Level::All => Vec::new(),
+        };
+        if let Some(unsaid) = self.cases.iter_mut().find(|it| it.room == number && it.number == 0 && it.is_watched()) {
+            if unsaid.is_early() && unsaid.signatures == signatures {
+                unsaid.loud = now;
+            }
+            return;
+        }
+        let just_now = |case: &Case| case.room == number && case.over().is_some_and(|over| now - over < 2 * HOUR);
+        if !candidates.iter().any(|it| it.is_moving(now)) || self.cases.iter().any(just_now) {
+            return;
+        }
+        let known = room.site.signatures.len() as u32;
+        let (e_value, threshold) = (top.evidence, part * top.threshold);
+        self.open(Case {
+            alarm: now,
+            room: number,
+            signatures,
+            known,
+            e_value,
+            threshold,
+            early: true,
+            ..Case::default()
+        });
+    }
+}
