@@ -445,9 +445,10 @@ impl Judge {
 
     /// Looks at one service: reads the watch, opens cases, and goes over those that are open.
     fn judge_room(&mut self, number: usize, now: Micros) {
+        let asked = self.asked_from(number, now);
         let room = &mut self.rooms[number];
         let pushes = self.changes.pushes_of(&room.site.service, &room.site.environment);
-        let anchor = self.changes.past_ends(&room.site, now);
+        let anchor = self.changes.past_ends(&room.site, now).min(asked);
         room.normal.advance(&room.site, &pushes, anchor);
         room.readings = room.watch.look(&room.site, &self.changes, &room.normal, &self.settings, now);
         let known = room.site.known_until(now);

@@ -1,7 +1,7 @@
 //! What came before: trouble without a change that was said of the same service or the same signatures, and when it turns out to have
 //! been a change's after all.
 
-use super::{HOUR, Judge, Micros, case::Case};
+use super::{HOUR, Judge, Micros, case::Case, review::CLOSED};
 use crate::domain::{
     finding::{Kind, Withdrawn},
     time,
@@ -22,6 +22,16 @@ impl Judge {
                 && case.over().is_none_or(|over| until - over < 2 * HOUR)
         });
         beside.map(|(_, case)| (case.onset.at, case.over().unwrap_or(until))).collect()
+    }
+
+    /// Since when it is still asked who is behind a regression that goes on. The past is not read into that: the regression's crashes are
+    /// left out of it, and with what ran meanwhile everything that crashes on would look like harm.
+    pub(crate) fn asked_from(&self, room: usize, now: Micros) -> Micros {
+        let asked = self
+            .cases
+            .iter()
+            .filter(|case| case.room == room && case.number > 0 && case.is_watched() && now - case.alarm <= CLOSED);
+        asked.map(|case| case.onset.earliest.min(case.alarm - HOUR)).min().unwrap_or(Micros::MAX)
     }
 
     /// How often, in the two weeks before, one of a case's signatures crashed too much and went quiet again without a change behind it.

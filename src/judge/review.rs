@@ -19,7 +19,7 @@ use crate::domain::{
 };
 
 /// After this long the question who is to blame is closed; what it costs and when it ends is not.
-const CLOSED: Micros = 12 * HOUR;
+pub(crate) const CLOSED: Micros = 12 * HOUR;
 
 /// How much later than the crashes alone tell the harm may have begun: a chance crash just before it misleads.
 const DOUBT: Micros = 15 * MINUTE;
