@@ -2,7 +2,7 @@
 
 use super::{
     families::{NEW, PUSH, fleet, pushed, rate, steps},
-    fleet::heard,
+    fleet::{Fleet, heard},
 };
 use crate::{
     domain::{
@@ -85,5 +85,31 @@ fn crashes_that_never_were_before_have_not_subsided_while_a_push_goes_on() {
         let reasons = gate.expect("known").reasons;
         assert!(!reasons.contains(&beside.regression.id), "seed {seed}: it is quiet, {reasons:?}");
         assert_eq!(outage(PUSH - 300, seed).0.regression.ended_because, Some(Ending::Subsided), "seed {seed}");
+    }
+}
+
+#[test]
+fn trouble_that_nobody_is_blamed_for_is_not_a_push_s_because_it_lasts() {
+    // A usual kind of crash comes more often after the push is through, and a day later still does. Twelve hours after its begin the push is no longer
+    // on trial, and the past is read further.
+    for seed in 1..=3 {
+        let long = Fleet { minutes: PUSH + 22 * 60, ..fleet(0.05) };
+        let mut records = pushed(&long, seed, &steps(), &|it| {
+            let usual = if it.minute >= PUSH + 400 { 0.3 } else { 0.05 };
+            (1.0, vec![(NEW, usual * rate())])
+        });
+        let (judge, said) = heard(&mut records);
+        let nobody = |it: &&Said| it.regression.kind == Kind::Ambient && it.regression.blamed().is_none();
+        assert!(
+            said.iter().any(|it| nobody(&it)),
+            "seed {seed}: {:?}",
+            said.iter()
+                .map(|it| (it.at, it.regression.kind, it.regression.blamed().map(|it| it.probability)))
+                .collect::<Vec<_>>()
+        );
+        let blames = said.iter().find(|it| !nobody(it));
+        assert!(blames.is_none(), "seed {seed}: {blames:#?}");
+        let gate = judge.gate("relay-118", records.last().expect("some").received_at(), &Guard::default());
+        assert_ne!(gate.expect("known").decision, Decision::Stop, "seed {seed}");
     }
 }
