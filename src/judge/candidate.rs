@@ -282,9 +282,7 @@ impl Changes {
         }
         doses
     }
-}
 
-impl Changes {
     /// How far a change reached each cell, and how much of everything, in each block.
     pub(crate) fn dosed(&self, candidate: Candidate, site: &Site, frame: &Frame) -> Dosed {
         let doses = self.doses(&candidate, site, frame);

@@ -125,8 +125,9 @@ async fn signed_in(request: &HttpRequest) -> Result<SignedIn, WebError> {
 /// Notes, at most every five minutes, that a session was used. Nobody waits for it.
 fn touch(app: &Data<App>, cookie: Option<String>, session: &Session, now: Time) {
     if let Some(cookie) = cookie.filter(|_| now - session.seen_at > time::minutes(5)) {
-        let app = app.clone();
+        let (app, span) = (app.clone(), tracing::Span::current());
         drop(actix_web::rt::task::spawn_blocking(move || {
+            let _entered = span.enter();
             if let Err(error) = app.store.keep::<_, Error>(|tx| Ok(tx.touch_session(&secret::hash(&cookie), now)?)) {
                 tracing::warn!(%error, "the use of a session was not noted");
             }
