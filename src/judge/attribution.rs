@@ -8,6 +8,7 @@
 
 use super::{
     HOUR, Micros,
+    beside::Part,
     burst::spare,
     candidate::{Candidate, Change, Changes},
     frame::Frame,
@@ -122,6 +123,7 @@ impl Attribution {
 
 /// What an attribution is about.
 pub(crate) struct Question<'a> {
+    pub(crate) case: usize,
     pub(crate) site: &'a Site,
     pub(crate) changes: &'a Changes,
     pub(crate) normal: &'a Normal,
@@ -153,11 +155,13 @@ impl Question<'_> {
         let mut counts =
             frame.counts(self.site, |event| event.counts && (self.wanted)(event.signature) && !(self.other)(event));
         let reports = frame.counts(self.site, |event| (self.wanted)(event.signature) && !(self.other)(event));
-        let expected = self.normal.expected(&frame, self.wanted);
+        let weighed = self.normal.weighed(&frame);
+        let mut expected = self.normal.expected(&frame, self.wanted);
+        self.site.add_beside(&mut expected, &frame, &weighed, self.wanted, (Part::Whole, Some(self.case)));
         (0..self.spared).for_each(|_| spare(&frame, &mut counts, &expected));
         let unit = self.normal.rate_of_all().max(1e-9);
         let mut it = Attribution {
-            weighed: self.normal.weighed(&frame),
+            weighed,
             frame,
             counts,
             reports,
@@ -167,7 +171,8 @@ impl Question<'_> {
             explanations: Vec::new(),
             burst_doubted: false,
         };
-        let new_signature = self.normal.count(self.wanted) == 0.0;
+        let goes_on = self.site.beside.iter().any(|it| it.case != self.case && it.has(self.wanted));
+        let new_signature = self.normal.count(self.wanted) == 0.0 && !goes_on;
         let mut explanations = Vec::new();
         for candidate in &candidates {
             self.propose(&it, candidate, new_signature, &mut explanations);

@@ -43,6 +43,10 @@ pub(crate) struct Case {
     pub(crate) ended: Option<(Micros, Ending)>,
     /// Since when it has been quiet where that is not yet called an end: a push goes on that may come to be behind it.
     pub(crate) quiet: Option<Micros>,
+    /// Since when it explains no more than it brought until then: nobody is blamed for it, and a change began beside it.
+    pub(crate) parted_at: Option<Micros>,
+    /// The cells that it is in; empty where it is in all.
+    pub(crate) cells: Vec<usize>,
     /// How often it went on again after it had been taken for over.
     pub(crate) returns: usize,
     pub(crate) withdrawn: Option<Withdrawn>,
@@ -57,8 +61,9 @@ pub(crate) struct Case {
     pub(crate) told: Micros,
     /// The last time that the watch was in alarm over it.
     pub(crate) loud: Micros,
-    /// Opened short of an alarm: said only where a change explains it nearly for certain.
-    pub(crate) early: bool,
+    /// When the watch was in alarm over it first. None while it is short of that: then it is said only where a change explains it nearly for
+    /// certain, and stops nothing.
+    pub(crate) alarmed: Option<Micros>,
     /// Given up before it was said, since it went away.
     pub(crate) dropped: bool,
 }
@@ -88,6 +93,8 @@ impl Default for Case {
             parted: (Estimate::default(), Estimate::default()),
             ended: None,
             quiet: None,
+            parted_at: None,
+            cells: Vec::new(),
             returns: 0,
             withdrawn: None,
             continuations: Vec::new(),
@@ -98,7 +105,7 @@ impl Default for Case {
             reviewed: Micros::MIN,
             told: Micros::MIN,
             loud: Micros::MIN,
-            early: false,
+            alarmed: None,
             dropped: false,
         }
     }
@@ -117,7 +124,12 @@ impl Case {
 
     /// Whether it is short of an alarm and was not said.
     pub(crate) fn is_early(&self) -> bool {
-        self.early && self.number == 0 && self.is_watched()
+        self.alarmed.is_none() && self.number == 0 && self.is_watched()
+    }
+
+    /// Whether it was said, goes on, and is short of an alarm.
+    pub(crate) fn awaits_alarm(&self) -> bool {
+        self.alarmed.is_none() && self.number > 0 && self.is_watched() && self.quiet.is_none()
     }
 
     /// Its short name.

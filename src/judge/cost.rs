@@ -2,6 +2,7 @@
 
 use super::{
     Micros,
+    beside::Part,
     candidate::Changes,
     frame::Frame,
     normal::Normal,
@@ -29,6 +30,7 @@ pub(crate) struct Cost {
 
 /// Which crashes are meant.
 pub(crate) struct Scope<'a> {
+    pub(crate) case: usize,
     pub(crate) victims: &'a [u16],
     pub(crate) wanted: &'a dyn Fn(u32) -> bool,
     /// Whether a crash belongs to another regression.
@@ -48,7 +50,13 @@ impl Cost {
         let pushes = changes.pushes_of(&site.service, &site.environment);
         let until = until.max(from + 1);
         let frame = Frame::new(site, &pushes, from, until, 300);
-        let (wanted, all) = (normal.expected(&frame, scope.wanted), normal.expected(&frame, &|_| true));
+        let weighed = normal.weighed(&frame);
+        let with_beside = |wanted: &dyn Fn(u32) -> bool| {
+            let mut expected = normal.expected(&frame, wanted);
+            site.add_beside(&mut expected, &frame, &weighed, wanted, (Part::Whole, Some(scope.case)));
+            expected
+        };
+        let (wanted, all) = (with_beside(scope.wanted), with_beside(&|_| true));
         let mut cost = Cost { past: normal.count(scope.wanted), ..Cost::default() };
         let (mut all_expected, mut all_found) = (0.0, 0.0);
         for (block, (start, end)) in frame.blocks.iter().enumerate() {

@@ -23,6 +23,49 @@ impl Judge {
         candidates.iter().any(|it| it.is_moving(now) && few(it.change))
     }
 
+    /// Whether a level says nothing new, since what it shows was said already and is only short of an alarm.
+    fn awaits_alarm(&self, room: usize, level: Level) -> bool {
+        let has = |case: &Case| match level {
+            Level::All => true,
+            Level::Signature(signature) => case.wants(signature),
+        };
+        self.cases.iter().any(|case| case.room == room && case.awaits_alarm() && has(case))
+    }
+
+    /// Where what was said short of an alarm has come to one, it is the alarm's: it is no longer watched, and may stop a push.
+    pub(crate) fn reach_alarm(&mut self, room: usize, now: Micros) {
+        for number in 0..self.cases.len() {
+            let case = &self.cases[number];
+            if case.room != room || !case.awaits_alarm() {
+                continue;
+            }
+            let loud = self.rooms[room].readings.iter().filter(|it| it.evidence >= it.threshold).copied();
+            let (all, own): (Vec<Reading>, Vec<Reading>) = loud.partition(|it| it.level == Level::All);
+            let own =
+                own.into_iter().find(|it| matches!(it.level, Level::Signature(signature) if case.wants(signature)));
+            let Some(reading) = own.or(all.first().copied()) else { continue };
+            self.alarm_by(number, Some((now, reading)));
+            self.look(room, now);
+            let is_loud = |it: &Reading| it.level == Level::All && it.evidence >= it.threshold;
+            if reading.level == Level::All && self.rooms[room].readings.iter().any(is_loud) {
+                // Everything together is in alarm without it too.
+                self.alarm_by(number, None);
+                self.look(room, now);
+            }
+        }
+    }
+
+    fn alarm_by(&mut self, number: usize, alarm: Option<(Micros, Reading)>) {
+        let case = &mut self.cases[number];
+        case.alarmed = alarm.map(|it| it.0);
+        if let Some((_, reading)) = alarm {
+            (case.e_value, case.threshold) = (reading.evidence, reading.threshold);
+            // It is looked at anew and told at once.
+            (case.reviewed, case.told) = (Micros::MIN, Micros::MIN);
+        }
+        self.explain(number);
+    }
+
     /// Opens a case for what is short of an alarm while a change is in flight: only where that change explains it nearly for certain is
     /// it said, as early as that.
     pub(crate) fn open_early(&mut self, number: usize, now: Micros) {
@@ -30,7 +73,10 @@ impl Judge {
         let candidates = self.changes.candidates(&room.site, now, now);
         let part = if self.can_spare(&candidates, now) { SOONER } else { self.settings.hold / self.settings.alarm };
         let rank = |it: &&Reading| (it.level != Level::All, it.evidence / it.threshold);
-        let near = room.readings.iter().filter(|it| it.evidence >= part * it.threshold);
+        let near = room
+            .readings
+            .iter()
+            .filter(|it| it.evidence >= part * it.threshold && !self.awaits_alarm(number, it.level));
         let Some(top) = near.max_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal)).copied() else {
             return;
         };
@@ -45,20 +91,13 @@ impl Judge {
             return;
         }
         let just_now = |case: &Case| case.room == number && case.over().is_some_and(|over| now - over < 2 * HOUR);
-        if !candidates.iter().any(|it| it.is_moving(now)) || self.cases.iter().any(just_now) {
+        // Trouble that goes on comes in waves: what comes beside it waits for an alarm.
+        let beside = room.site.beside.iter().any(|it| it.has(&|signature| top.level.has(signature)));
+        if beside || !candidates.iter().any(|it| it.is_moving(now)) || self.cases.iter().any(just_now) {
             return;
         }
         let known = room.site.signatures.len() as u32;
         let (e_value, threshold) = (top.evidence, part * top.threshold);
-        self.open(Case {
-            alarm: now,
-            room: number,
-            signatures,
-            known,
-            e_value,
-            threshold,
-            early: true,
-            ..Case::default()
-        });
+        self.open(Case { alarm: now, room: number, signatures, known, e_value, threshold, ..Case::default() });
     }
 }

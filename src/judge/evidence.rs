@@ -44,11 +44,15 @@ pub struct Evidence {
     pub found_rate: f64,
     /// Crashes that were left out of the test: further ones of one host within ten minutes, or of a host that crashes alone.
     pub repeats: u64,
-    /// The sequential test's e-value when it was first looked into: how much better harm explains the crashes than chance does.
+    /// The sequential test's e-value at the alarm, or, short of one, when it was first looked into: how much better harm explains the crashes
+    /// than chance does.
     pub e_value: f64,
-    /// The e-value from which it was looked into: that of an alarm, or a fifth of it where a change in flight explained it nearly for
-    /// certain.
+    /// The e-value of an alarm, or, short of one, that from which it was looked into: a tenth of an alarm's or more, where a change in flight
+    /// explained it nearly for certain.
     pub threshold: f64,
+    /// Whether there has been no alarm over it yet: then it holds a push, and does not stop it.
+    #[serde(default)]
+    pub short_of_alarm: bool,
     /// The smallest ratio of rates that the exposure so far could have shown; none where there is no past to hold it against.
     pub smallest_ratio: Option<f64>,
     /// The victims cell by cell.

@@ -48,6 +48,10 @@ impl Judge {
                 match case.ended.map(|ended| ended.1) {
                     // Blamed, but not by far or only just now: that is a reason to wait, not yet one to stop.
                     None if !sure => holds.push(case.id()),
+                    // What never came to an alarm does not stop it either, and does not let it go on.
+                    Some(Ending::RolledBack | Ending::Stopped | Ending::VictimsGone) if case.alarmed.is_none() => {
+                        holds.push(case.id());
+                    }
                     None | Some(Ending::RolledBack | Ending::Stopped | Ending::VictimsGone) => stops.push(case.id()),
                     Some(Ending::FlagReverted | Ending::Fixed | Ending::Subsided) => {}
                 }
@@ -79,7 +83,7 @@ impl Judge {
         Some(GateAnswer { push: push.id.clone(), at: time::from_micros(now), decision, reasons: stops })
     }
 
-    /// Whether blame is firm enough to stop a push by it. Crashes that are usual here rise for many reasons, and waves of them that fit a
+    /// Whether blame is firm enough to stop a push by it: nothing is before there was an alarm over it. Crashes that are usual here rise for many reasons, and waves of them that fit a
     /// push by chance fit it less a few minutes later: for those it has to be sure, and to have stood for a while.
     fn is_firm(&self, case: &Case) -> bool {
         const STOOD: Micros = 5 * MINUTE;
@@ -87,7 +91,7 @@ impl Judge {
         let probability = case.suspects.first().map_or(0.0, |it| it.probability);
         let stood = case.reviewed - case.blamed_at >= STOOD;
         let enough = if case.usual { probability >= FIRM && stood } else { probability >= LIKELY };
-        enough && case.streak.1 == 0
+        enough && case.streak.1 == 0 && case.alarmed.is_some()
     }
 
     /// What is not yet known of a push that already reaches somebody, in sentences.

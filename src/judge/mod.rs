@@ -7,6 +7,7 @@
 //! before a step, never "now".
 
 mod attribution;
+mod beside;
 mod burst;
 mod candidate;
 mod case;
@@ -19,6 +20,7 @@ mod evidence;
 mod frame;
 mod gate;
 mod harmless;
+mod joining;
 mod normal;
 mod onset;
 mod paths;
@@ -443,14 +445,22 @@ impl Judge {
         }
     }
 
+    /// Reads the watch of one service.
+    fn look(&mut self, number: usize, now: Micros) {
+        let room = &mut self.rooms[number];
+        room.readings = room.watch.look(&room.site, &self.changes, &room.normal, &self.settings, now);
+    }
+
     /// Looks at one service: reads the watch, opens cases, and goes over those that are open.
     fn judge_room(&mut self, number: usize, now: Micros) {
+        self.part_trouble(number, now);
         let asked = self.asked_from(number, now);
         let room = &mut self.rooms[number];
         let pushes = self.changes.pushes_of(&room.site.service, &room.site.environment);
         let anchor = self.changes.past_ends(&room.site, now).min(asked);
         room.normal.advance(&room.site, &pushes, anchor);
-        room.readings = room.watch.look(&room.site, &self.changes, &room.normal, &self.settings, now);
+        self.look(number, now);
+        let room = &mut self.rooms[number];
         let known = room.site.known_until(now);
         room.site.fresh.clear();
         room.site.read_until = known;

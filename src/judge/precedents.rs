@@ -19,6 +19,7 @@ impl Judge {
                 && case.number > 0
                 && case.withdrawn.is_none()
                 && case.kind == Kind::Ambient
+                && case.parted_at.is_none()
                 && case.over().is_none_or(|over| until - over < 2 * HOUR)
         });
         beside.map(|(_, case)| (case.onset.at, case.over().unwrap_or(until))).collect()
@@ -46,7 +47,7 @@ impl Judge {
                 && other.over().is_some_and(|over| over < case.alarm && case.alarm - over < REMEMBERED)
         });
         let shared = before.filter(|other| other.signatures.iter().any(|it| case.signatures.contains(it)));
-        shared.map(|other| 1 + other.returns).sum()
+        usize::from(self.is_beside(number)) + shared.map(|other| 1 + other.returns).sum::<usize>()
     }
 
     /// Goes on with a case that was taken for over. That it came and went is remembered.
@@ -117,6 +118,7 @@ mod tests {
             known: 8,
             from: first,
             to: first,
+            watched: false,
         });
         judge
     }

@@ -57,6 +57,7 @@ impl Judge {
         let cap = |at: Micros| at.min(limit);
         case.onset =
             Began { at: cap(view.onset.at), earliest: cap(view.onset.earliest), latest: cap(view.onset.latest) };
+        case.cells = cells_of(view);
         if case.victims.is_empty() || case.ended.is_none() {
             case.victims = view.victims.clone();
         }
@@ -93,7 +94,7 @@ impl Judge {
         let until = case.ended.map_or(site.known_until(now), |ended| ended.0).max(case.onset.at + 1);
         let wanted = |signature: u32| case.wants(signature);
         let other = |event: &Event| self.is_of_another(number, event);
-        let scope = Scope { victims: &case.victims, wanted: &wanted, other: &other };
+        let scope = Scope { case: number, victims: &case.victims, wanted: &wanted, other: &other };
         let cost = Cost::new(site, &self.changes, normal, &scope, case.onset.at, until);
         let continuations = self.continuations(number, &cost);
         let evidence = self.show(number, view, &cost, now);
@@ -191,14 +192,16 @@ impl Judge {
         let known = case.known;
         // Stragglers of a harm whose end is certain are still its own.
         let last = |ended: (Micros, Ending)| ended.0 + if ends_by_itself(ended.1) { 0 } else { HOUR / 2 };
-        let end = case.ended.map(last).or(case.quiet);
+        let end = case.ended.map(last).or(case.quiet).or(case.parted_at);
         let (from, to) = (case.onset.earliest, end.unwrap_or(Micros::MAX));
+        let watched = case.awaits_alarm();
         let mut moved = false;
         for it in room.site.explained.iter_mut().filter(|it| it.case == number) {
-            moved |= it.to != to;
-            (it.from, it.to, it.known) = (from, to, known);
+            moved |= it.to != to || it.watched != watched;
+            (it.from, it.to, it.known, it.watched) = (from, to, known, watched);
             it.signatures.clone_from(&case.signatures);
         }
+        room.site.beside_ends(number, case.over());
         if moved {
             room.watch.forget();
         }
@@ -259,6 +262,7 @@ impl Judge {
             found_rate: round(found / cost.exposure.max(1e-9)),
             repeats: cost.repeats,
             e_value: round(case.e_value),
+            short_of_alarm: case.alarmed.is_none(),
             threshold: round(case.threshold),
             smallest_ratio: smallest_ratio(expected, case.threshold).filter(|_| normal.exposure() > 0.0).map(round),
             cells,
@@ -274,6 +278,8 @@ impl Judge {
         let blamed = case.blamed().map(|change| self.changes.id(change).to_owned());
         let regression = case.regression(self);
         let last = self.said_last.get(&case.key);
+        // An alarm over what was said short of one is news too.
+        let alarmed = case.told == Micros::MIN;
         let changed = last.is_none_or(|last| {
             last.kind != regression.kind
                 || last.onset != regression.onset
@@ -284,7 +290,7 @@ impl Judge {
                 || last.suspects.first().map(|it| &it.id) != regression.suspects.first().map(|it| &it.id)
         });
         let grown = last.is_some_and(|last| last.excess_crashes != regression.excess_crashes);
-        if !(must || changed || (grown && now - case.told >= 5 * MINUTE)) {
+        if !(must || changed || alarmed || (grown && now - case.told >= 5 * MINUTE)) {
             return;
         }
         let said = Said {
@@ -299,6 +305,18 @@ impl Judge {
         self.cases[number].told = now;
         self.said.push(said);
     }
+}
+
+/// The cells that harm is expected in; none where that is all of them.
+fn cells_of(view: &View) -> Vec<usize> {
+    let frame = &view.it.frame;
+    let mut cells: Vec<usize> = (0..frame.cells).collect();
+    let harmed = |cell: usize| {
+        let at = |it: &(usize, &f64)| it.0 % frame.width() % frame.cells == cell && *it.1 > 0.0;
+        view.top.pattern.iter().enumerate().any(|it| at(&it))
+    };
+    cells.retain(|cell| harmed(*cell));
+    if cells.len() < frame.cells { cells } else { Vec::new() }
 }
 
 /// The releases that carry the harm: where it is expected, and crashes beyond the usual were found.

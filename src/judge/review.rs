@@ -51,6 +51,7 @@ impl Room {
 impl Judge {
     /// Opens a case for every level that is in alarm and belongs to none yet.
     pub(crate) fn open_cases(&mut self, number: usize, now: Micros) {
+        self.reach_alarm(number, now);
         let room = &self.rooms[number];
         let mut loud: Vec<_> = room.readings.iter().filter(|it| it.evidence >= it.threshold).copied().collect();
         if loud.is_empty() {
@@ -124,7 +125,16 @@ impl Judge {
             self.review(lately, now);
             return;
         }
-        self.open(Case { alarm: now, room: number, signatures, known, e_value, threshold, ..Case::default() });
+        self.open(Case {
+            alarm: now,
+            alarmed: Some(now),
+            room: number,
+            signatures,
+            known,
+            e_value,
+            threshold,
+            ..Case::default()
+        });
     }
 
     /// Gives a case its name.
@@ -158,6 +168,9 @@ impl Judge {
 
     pub(crate) fn review(&mut self, number: usize, now: Micros) {
         self.cases[number].reviewed = now;
+        if self.is_hidden(number) {
+            return;
+        }
         let Some(view) = self.view(number, now) else { return };
         if self.cases[number].number == 0 {
             if !self.decide(number, &view, now) {
@@ -193,13 +206,14 @@ impl Judge {
     }
 
     /// Weighs the explanations of a case as of now.
-    fn view(&self, number: usize, now: Micros) -> Option<View> {
+    pub(crate) fn view(&self, number: usize, now: Micros) -> Option<View> {
         let case = &self.cases[number];
         let Room { site, normal, .. } = &self.rooms[case.room];
         let until = site.known_until(now);
         let wanted = |signature: u32| case.wants(signature);
         let spells = self.spells_beside(number, until);
         let mut question = Question {
+            case: number,
             site,
             changes: &self.changes,
             normal,
@@ -260,7 +274,9 @@ impl Judge {
     /// Whether a crash belongs to another regression.
     pub(crate) fn is_of_another(&self, number: usize, event: &Event) -> bool {
         let explained = &self.rooms[self.cases[number].room].site.explained;
-        explained.iter().any(|it| it.case != number && it.covers(event.signature, event.at))
+        explained.iter().any(|it| {
+            it.case != number && self.cases[it.case].parted_at.is_none() && it.covers(event.signature, event.at)
+        })
     }
 
     /// Whether a case that was not said yet is to be said now. One that chance explains is dropped.
@@ -271,15 +287,15 @@ impl Judge {
         // Between whole minutes only what is beyond doubt is said: looks so close to each other agree too easily.
         let between = now % MINUTE != 0 && now % SOON == 0;
         let mut doubt = 1.0 - self.settings.sure;
-        let early = self.cases[number].early;
+        let early = self.cases[number].alarmed.is_none();
         let can_spare = self.can_spare(&view.it.candidates, now);
         if between || early {
             doubt /= if early && can_spare { 4.0 } else { 10.0 };
         }
         // Crashes that are usual here also rise with traffic and weather, and then several kinds of them together; only what never was
-        // is quick to be held against a change.
+        // is quick to be held against a change; and trouble that goes on is no steady rain.
         let usual = self.is_usual(number);
-        let broad = usual && !matches!(self.cases[number].signatures.len(), 1 | 2);
+        let broad = usual && !matches!(self.cases[number].signatures.len(), 1 | 2) || self.is_beside(number);
         let none = 1.0 - if in_flight > 1 { doubt / 3.0 } else { doubt };
         let sure = 1.0 - if broad { doubt / 3.0 } else { doubt };
         // Where several changes are moving at once, the wrong one is soon likely: less doubt between them is left then.
@@ -363,6 +379,7 @@ impl Judge {
             known: case.known,
             from: case.onset.earliest,
             to: Micros::MAX,
+            watched: case.alarmed.is_none(),
         };
         let room = &mut self.rooms[case.room];
         room.site.explained.push(explained);
@@ -371,66 +388,9 @@ impl Judge {
     }
 
     /// Whether crashes like those of a case were usual before.
-    fn is_usual(&self, number: usize) -> bool {
+    pub(crate) fn is_usual(&self, number: usize) -> bool {
         let case = &self.cases[number];
-        self.rooms[case.room].normal.count(|signature| case.wants(signature)) > 0.0
-    }
-
-    /// A regression of the same service with the same blame that goes on.
-    fn same_as(&self, number: usize) -> Option<usize> {
-        let case = &self.cases[number];
-        (0..self.cases.len()).find(|other| {
-            let it = &self.cases[*other];
-            *other != number
-                && it.room == case.room
-                && it.number > 0
-                && it.withdrawn.is_none()
-                && it.blamed() == case.blamed()
-                && it.ended.is_none_or(|ended| {
-                    case.onset.at - ended.0 < if it.blamed().is_some() { HOUR / 2 } else { 2 * HOUR }
-                })
-        })
-    }
-
-    /// Adds the signatures of a case to another that is the same harm.
-    fn merge(&mut self, number: usize, into: usize, now: Micros) {
-        self.detected -= 1;
-        self.cases[number].number = 0;
-        self.cases[number].dropped = true;
-        self.join(number, into);
-        self.reopen(into);
-        self.explain(into);
-        let room = self.cases[number].room;
-        self.rooms[room].watch.forget();
-        self.review(into, now);
-    }
-
-    /// Adds the signatures of a case to another.
-    fn join(&mut self, number: usize, into: usize) {
-        let (signatures, known) = (self.cases[number].signatures.clone(), self.cases[number].known);
-        let into = &mut self.cases[into];
-        if into.signatures.is_empty() || signatures.is_empty() {
-            into.signatures.clear();
-            into.known = into.known.max(known);
-        } else {
-            into.signatures.extend(signatures);
-            into.signatures.sort_unstable();
-            into.signatures.dedup();
-        }
-    }
-
-    /// Whether two troubles of usual crashes that nobody is blamed for, each looked at by itself, would together be a change's: what
-    /// rises here and there, at one time and another, is weather.
-    fn blames_only_together(&mut self, number: usize, other: usize, now: Micros) -> bool {
-        if self.cases[number].blamed().is_some() || !self.is_usual(number) {
-            return false;
-        }
-        let apart = (self.cases[other].signatures.clone(), self.cases[other].known);
-        self.join(number, other);
-        let blames = |view: View| view.changes.first().is_some_and(|it| it.1 >= BLAME);
-        let together = self.view(other, now).is_some_and(blames);
-        (self.cases[other].signatures, self.cases[other].known) = apart;
-        together
+        self.is_beside(number) || self.rooms[case.room].normal.count(|signature| case.wants(signature)) > 0.0
     }
 
     /// What was said and is now as surely something else is withdrawn, and the new verdict gets a case of its own.

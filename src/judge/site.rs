@@ -1,6 +1,6 @@
 //! What the judge keeps of one service in one environment: who ran where and for how long, and who crashed. No verdicts.
 
-use super::{HOUR, MINUTE, Micros};
+use super::{HOUR, MINUTE, Micros, beside::Beyond};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The length of a bucket of exposure and crashes.
@@ -154,6 +154,8 @@ pub(crate) struct Explained {
     pub(crate) from: Micros,
     /// `Micros::MAX` while it goes on.
     pub(crate) to: Micros,
+    /// Whether it is short of an alarm, so that it is watched all the same.
+    pub(crate) watched: bool,
 }
 
 impl Explained {
@@ -176,6 +178,8 @@ pub(crate) struct Site {
     pub(crate) signatures: Names,
     pub(crate) buckets: BTreeMap<i64, Bucket>,
     pub(crate) explained: Vec<Explained>,
+    /// What goes on, is nobody's, and is to be expected beside the usual.
+    pub(crate) beside: Vec<Beyond>,
     /// The last instant for which exposure is known.
     pub(crate) frontier: Option<Micros>,
     /// Per release, the first and the last instant at which it ran.
@@ -353,6 +357,11 @@ impl Site {
     /// Whether crashes of this signature at this time belong to a regression already.
     pub(crate) fn is_explained(&self, signature: u32, at: Micros) -> bool {
         self.explained.iter().any(|explained| explained.covers(signature, at))
+    }
+
+    /// Whether crashes of this signature at this time are watched: no regression that came to an alarm accounts for them.
+    pub(crate) fn is_watched(&self, signature: u32, at: Micros) -> bool {
+        !self.explained.iter().any(|it| !it.watched && it.covers(signature, at))
     }
 
     /// Whether the whole service was in a regression then, so that its exposure is left out of what is normal too.

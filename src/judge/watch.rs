@@ -9,6 +9,7 @@
 
 use super::{
     HOUR, Micros, Settings,
+    beside::Part,
     candidate::{Change, Changes, Dosed},
     frame::Frame,
     normal::Normal,
@@ -150,7 +151,7 @@ impl Watch {
         let candidates = changes.candidates(site, until, until);
         let doses: Vec<Dosed> = candidates.into_iter().take(8).map(|it| changes.dosed(it, site, &frame)).collect();
         let historical = has_past(normal, settings);
-        let places = frame.places(site, |event| event.counts && !site.is_explained(event.signature, event.at));
+        let places = frame.places(site, |event| event.counts && site.is_watched(event.signature, event.at));
         let weighed = normal.weighed(&frame);
         let (mut counts, mut expected) = (vec![0.0; frame.ran.len()], weighed.clone());
         for track in &mut self.tracks {
@@ -161,6 +162,7 @@ impl Watch {
             let rates: Vec<f64> = frame.releases.iter().map(|release| shy * normal.rate_at(*release, level)).collect();
             expected.copy_from_slice(&weighed);
             Normal::at_rates(&mut expected, &frame, &rates);
+            site.add_beside(&mut expected, &frame, &weighed, &|it| level.has(it), (Part::Since, None));
             // What the weather alone does in nine of ten hours is not yet an incident.
             let weather = (1.3 * track.doubt(normal, until)).exp();
             let scene = Scene { doses: &doses, historical, tolerance: tolerance(site).max(weather) };
@@ -183,7 +185,7 @@ impl Watch {
         let first = until.div_euclid(BUCKET) - REACH;
         for (_, bucket) in site.buckets.range(first..=until.div_euclid(BUCKET)) {
             for event in bucket.events.iter().filter(|event| event.counts && event.at < until) {
-                if !site.is_explained(event.signature, event.at) {
+                if site.is_watched(event.signature, event.at) {
                     recent[event.signature as usize] += event.times;
                 }
             }

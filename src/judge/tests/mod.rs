@@ -1,6 +1,7 @@
 //! What the judge says of fleets that never were.
 
 mod answers;
+mod beside;
 mod elsewhere;
 mod families;
 mod fleet;

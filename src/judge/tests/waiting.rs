@@ -8,12 +8,13 @@ use crate::{
     domain::{
         Record,
         finding::{Decision, Ending, Kind},
+        time::Time,
     },
     judge::{Guard, Judge, Said, Settings},
 };
 
 #[test]
-fn usual_crashes_stop_a_push_only_after_blame_has_stood_for_a_while() {
+fn a_stop_needs_an_alarm_and_usual_crashes_stop_a_push_only_after_blame_has_stood_for_a_while() {
     let when = |usual: bool, seed: u64| {
         let mut records = pushed(&fleet(0.05), seed, &steps(), &|it| match (it.release, usual) {
             ("B", true) => (8.0, vec![]),
@@ -22,13 +23,14 @@ fn usual_crashes_stop_a_push_only_after_blame_has_stood_for_a_while() {
         });
         Record::sort_by_arrival(&mut records);
         let mut judge = Judge::new(Settings::default());
-        let (mut blamed, mut stopped) = (None, None);
+        let (mut blamed, mut alarmed, mut stopped) = (None, None, None);
         for record in &records {
             judge.observe(record);
             let now = record.received_at();
-            let blames = |it: &Said| it.regression.suspects.first().is_some_and(|it| it.id == "relay-118");
-            if judge.said().iter().any(blames) && blamed.is_none() {
-                blamed = Some(now);
+            let blames = |it: &&Said| it.regression.suspects.first().is_some_and(|it| it.id == "relay-118");
+            for said in judge.said().iter().filter(blames) {
+                blamed = blamed.or(Some(now));
+                alarmed = alarmed.or((!said.evidence.short_of_alarm).then_some(now));
             }
             if blamed.is_some() {
                 let answer = judge.gate("relay-118", now, &Guard::default()).expect("known");
@@ -39,13 +41,17 @@ fn usual_crashes_stop_a_push_only_after_blame_has_stood_for_a_while() {
                 }
             }
         }
-        (stopped.expect("stopped") - blamed.expect("blamed")).num_minutes()
+        let minutes = |one: Option<Time>| (stopped.expect("stopped") - one.expect("said")).num_minutes();
+        (minutes(blamed), minutes(alarmed))
     };
+    let mut waited = 0;
     for seed in 1..=3 {
         let (usual, new) = (when(true, seed), when(false, seed));
-        assert!((4..=40).contains(&usual), "seed {seed}: {usual} minutes");
-        assert!(new < 4, "seed {seed}: {new} minutes");
+        assert!((4..=40).contains(&usual.0), "seed {seed}: {usual:?} minutes");
+        assert!(new.1 < 1, "seed {seed}: stopped {new:?} minutes after blame and alarm");
+        waited += i32::from(new.0 > new.1);
     }
+    assert!(waited > 0, "none was blamed before its alarm, so that none of these shows that a stop waits for it");
 }
 
 #[test]

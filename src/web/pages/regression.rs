@@ -352,9 +352,15 @@ fn opened(it: &Evidence) -> Opened {
             two_digits(it.expected)
         ),
         format!(
-            "When it was first looked into, harm explained the crashes {} times better than chance did (the e-value); from {} on it is looked into. An e-value may be looked at after every report without raising false alarms more often.",
+            "{}, harm explained the crashes {} times better than chance did (the e-value); from {} on {}. An e-value may be looked at after every report without raising false alarms more often.",
+            if it.short_of_alarm { "When it was first looked into" } else { "At the alarm" },
             how_often(it.e_value),
-            grouped(it.threshold)
+            grouped(it.threshold),
+            if it.short_of_alarm {
+                "it is looked into while a push moves. There has been no alarm yet: until there is one, the push is told to hold and not to stop"
+            } else {
+                "there is one"
+            }
         ),
     ];
     if it.repeats > 0 {
