@@ -198,14 +198,28 @@ impl Read<'_> {
         Ok(rows.into_iter().map(minute).collect())
     }
 
-    /// How many crashes of a service there were in a range, by its minutes.
-    fn crashes_in(&mut self, service: &str, environment: &str, from: Time, to: Time) -> Result<i64, StoreError> {
-        Ok(on_each!(self.db, c => crash_minute::table
+    /// Whether so many crashes of a service came in a range that they are told by the minute. In a storm the first of its minutes say so.
+    fn is_storm(&mut self, service: &str, environment: &str, from: Time, to: Time) -> Result<bool, StoreError> {
+        const FIRST: i64 = 1_000;
+        let minutes = (time::micros(time::minute(from)), time::micros(to));
+        let first: Vec<i64> = on_each!(self.db, c => crash_minute::table
             .filter(crash_minute::service.eq(service))
             .filter(crash_minute::environment.eq(environment))
-            .filter(crash_minute::minute.between(time::micros(time::minute(from)), time::micros(to)))
+            .filter(crash_minute::minute.between(minutes.0, minutes.1))
+            .select(crash_minute::crashes)
+            .limit(FIRST)
+            .load(c))?;
+        let found = first.iter().fold(0_i64, |sum, it| sum.saturating_add(*it));
+        if found > ONE_BY_ONE || first.len() < FIRST as usize {
+            return Ok(found > ONE_BY_ONE);
+        }
+        let all: i64 = on_each!(self.db, c => crash_minute::table
+            .filter(crash_minute::service.eq(service))
+            .filter(crash_minute::environment.eq(environment))
+            .filter(crash_minute::minute.between(minutes.0, minutes.1))
             .select(sql::<BigInt>("cast(coalesce(sum(crashes), 0) as bigint)"))
-            .first(c))?)
+            .first(c))?;
+        Ok(all > ONE_BY_ONE)
     }
 
     /// The crashes of a service in a range of time, in order: each by itself, or in a storm by minute, release and cell. Then only
@@ -217,7 +231,7 @@ impl Read<'_> {
         from: Time,
         to: Time,
     ) -> Result<Vec<CrashCount>, StoreError> {
-        if self.crashes_in(service, environment, from, to)? <= ONE_BY_ONE {
+        if !self.is_storm(service, environment, from, to)? {
             let marks = self.crashes_between(service, environment, from, to)?;
             return Ok(marks.into_iter().map(CrashCount::from).collect());
         }
@@ -243,7 +257,7 @@ impl Read<'_> {
         (from, to): (Time, Time),
         minutes: i64,
     ) -> Result<Vec<CrashCount>, StoreError> {
-        if minutes <= 1 || self.crashes_in(service, environment, from, to)? <= ONE_BY_ONE {
+        if minutes <= 1 || !self.is_storm(service, environment, from, to)? {
             return self.crash_counts(service, environment, from, to);
         }
         let sums = format!(
@@ -271,6 +285,28 @@ impl Read<'_> {
         Ok(rows.into_iter().map(count).collect())
     }
 
+    /// How many crashes of a service there were when, all releases and cells together, so many minutes as one, in order. Only minutes that
+    /// begin in the range count; where it cuts the first of those that are one, what that has is told at the range's beginning.
+    pub fn crash_totals(
+        &mut self,
+        service: &str,
+        environment: &str,
+        (from, to): (Time, Time),
+        minutes: i64,
+    ) -> Result<Vec<(Time, i64)>, StoreError> {
+        let sums =
+            format!("minute - minute % {}, cast(sum(crashes) as bigint)", minutes.max(1).saturating_mul(60_000_000));
+        let rows: Vec<(i64, i64)> = on_each!(self.db, c => crash_minute::table
+            .filter(crash_minute::service.eq(service))
+            .filter(crash_minute::environment.eq(environment))
+            .filter(crash_minute::minute.between(time::micros(from), time::micros(to)))
+            .group_by(sql::<BigInt>("1"))
+            .select(sql::<(BigInt, BigInt)>(&sums))
+            .order(sql::<BigInt>("1"))
+            .load(c))?;
+        Ok(rows.into_iter().map(|(at, crashes)| (time::from_micros(at).max(from), crashes)).collect())
+    }
+
     /// Every crash of a service in a range of time, in order, or in a storm the first of those that are kept whole.
     pub fn crash_examples(
         &mut self,
@@ -279,7 +315,7 @@ impl Read<'_> {
         from: Time,
         to: Time,
     ) -> Result<Vec<CrashMark>, StoreError> {
-        if self.crashes_in(service, environment, from, to)? <= ONE_BY_ONE {
+        if !self.is_storm(service, environment, from, to)? {
             return self.crashes_between(service, environment, from, to);
         }
         self.whole_between(service, environment, from, to, ONE_BY_ONE)
@@ -295,7 +331,7 @@ impl Read<'_> {
         from: Time,
         to: Time,
     ) -> Result<Vec<CrashCount>, StoreError> {
-        if self.crashes_in(service, environment, from, to)? <= ONE_BY_ONE {
+        if !self.is_storm(service, environment, from, to)? {
             let mut marks = self.crashes_between(service, environment, from, to)?;
             marks.retain(|mark| mark.signature == signature);
             return Ok(marks.into_iter().map(CrashCount::from).collect());

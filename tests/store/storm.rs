@@ -55,6 +55,11 @@ fn a_few_crashes_are_told_one_by_one_and_a_storm_by_the_minute_with_none_left_ou
         let told = |minute, crashes, clients| (minute, crashes, clients, here.0.clone(), here.1.clone());
         assert_eq!(by(minute(0), 2), [told(minute(0), 2, 4), told(minute(2), 30_002, 60_004)]);
         assert_eq!(by(minute(0), 30), [told(minute(0), 30_004, 60_008)]);
+        let totals =
+            |from, minutes| read(&store, |read| read.crash_totals("relay", "production", (from, minute(59)), minutes));
+        assert_eq!(totals(minute(0), 1), [(minute(1), 2), (minute(2), 30_001), (minute(3), 1)]);
+        assert_eq!(totals(minute(0), 2), [(minute(0), 2), (minute(2), 30_002)]);
+        assert_eq!(totals(minute(3), 2), [(minute(3), 1)], "told where the range begins");
         let cut = minute(1) + time::seconds(30);
         assert_eq!(
             by(cut, 2),

@@ -282,13 +282,16 @@ impl Loaded {
         let left = if long { start } else { (to - time::minutes(OVERVIEW_HOURS * 60)).min(start) };
         // Without the present's own memory of the past, a release's past is read from the overview's hours.
         let ran_from = if asked.at.is_some() { left } else { start };
-        let grain = TimeScale::new(from, to, 0.0, 1.0).grain();
+        let grain = |from: Time| TimeScale::new(from, to, 0.0, 1.0).grain();
         self.exposures = read.exposures_between(&service, &environment, ran_from, to.min(until))?;
         self.exposures.retain(|window| window.received_at <= until);
-        self.crashes = read.crash_counts_by(&service, &environment, (left, to.min(until)), grain)?;
+        self.crashes = read.crash_counts_by(&service, &environment, (ran_from, to.min(until)), grain(from))?;
         self.crashes.retain(|crash| crash.received_at.is_none_or(|at| at <= until));
         if !long {
-            self.overview = Some((left, self.crashes.iter().map(|crash| (crash.at, crash.crashes)).collect()));
+            let known = asked.at.map(|_| self.crashes.iter().map(|crash| (crash.at, crash.crashes)).collect());
+            let totals = known
+                .map_or_else(|| read.crash_totals(&service, &environment, (left, to.min(until)), grain(left)), Ok)?;
+            self.overview = Some((left, totals));
         }
         self.signatures = self.frequent();
         if self.crashes.iter().any(|crash| crash.signature.is_none()) {
