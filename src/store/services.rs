@@ -78,6 +78,17 @@ impl Read<'_> {
         rows.into_iter().map(Service::try_from).collect()
     }
 
+    /// The next services by name, at most so many; from the first on with an empty name.
+    pub fn services_after(&mut self, name: &str, limit: i64) -> Result<Vec<Service>, StoreError> {
+        let rows: Vec<Row> = on_each!(self.db, c => service::table
+            .filter(service::slug.gt(name))
+            .select(Row::as_select())
+            .order(service::slug.asc())
+            .limit(limit)
+            .load(c))?;
+        rows.into_iter().map(Service::try_from).collect()
+    }
+
     /// One service.
     pub fn service(&mut self, name: &str) -> Result<Option<Service>, StoreError> {
         let row: Option<Row> =

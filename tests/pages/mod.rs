@@ -6,5 +6,6 @@ mod headers;
 mod health;
 mod plans;
 mod routes;
+mod services;
 mod settings;
 mod storm;

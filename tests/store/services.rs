@@ -17,6 +17,13 @@ fn a_service_gets_the_next_project_number_and_keeps_its_key() {
         let short: Vec<(&str, i64, &str)> =
             found.iter().map(|it| (it.service.as_str(), it.project, it.public_key.as_str())).collect();
         assert_eq!(short, [("edge", 2, "k3"), ("relay", 1, "k1")]);
+        let after = |name: &str, limit| -> Vec<String> {
+            read(store, |read| read.services_after(name, limit)).into_iter().map(|it| it.service).collect()
+        };
+        assert_eq!(
+            (after("", 1), after("edge", 2), after("relay", 2)),
+            (vec!["edge".into()], vec!["relay".into()], vec![])
+        );
         assert_eq!(found[1].created_at, minute(0));
         assert_eq!(read(store, |read| read.service_by_project(2)).map(|it| it.service), Some("edge".into()));
         assert_eq!(read(store, |read| read.service_by_project(3)), None);

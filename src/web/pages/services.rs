@@ -6,7 +6,9 @@ use crate::{
     intake::TagNames,
     store::{Read, changes::PushFilter, findings::StoredRegression, services::Service},
     web::{
-        App, Frame, Posted, SignedIn, WebError, blocking, flash,
+        App, Frame, Posted, SignedIn, WebError, blocking,
+        extract::encode,
+        flash,
         href::part,
         pages::timeline::{path, told::Told},
         render, render_refused, see_other,
@@ -14,9 +16,10 @@ use crate::{
 };
 use actix_web::{
     HttpResponse,
-    web::{Data, Path},
+    web::{Data, Path, Query},
 };
 use askama::Template;
+use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -25,6 +28,9 @@ use std::collections::BTreeMap;
 struct ListPage {
     frame: Frame,
     rows: Vec<Row>,
+    /// Whether it is not the beginning of the list, and where it goes on.
+    is_later: bool,
+    further: Option<String>,
     name: String,
     refusals: Vec<String>,
 }
@@ -75,13 +81,26 @@ struct Ended {
 /// How long after its last window a release counts as running, minutes.
 const RUNNING: i64 = 60;
 
-fn rows(app: &App, read: &mut Read<'_>) -> Result<Vec<Row>, flows::Error> {
+/// Services on one page.
+const PAGE: i64 = 100;
+
+/// Which services are asked for: those after a name.
+#[derive(Debug, Default, Deserialize)]
+pub struct Wanted {
+    after: Option<String>,
+}
+
+/// A page of the list, and whether there are more.
+fn rows(app: &App, read: &mut Read<'_>, after: &str) -> Result<(Vec<Row>, bool), flows::Error> {
     let mut rows = Vec::new();
+    let mut services = read.services_after(after, PAGE + 1)?;
+    let is_more = services.len() > PAGE as usize;
+    services.truncate(PAGE as usize);
     let mut open: BTreeMap<(String, String), Vec<StoredRegression>> = BTreeMap::new();
     for it in read.open_regressions()?.into_iter().rev() {
         open.entry((it.finding.service.clone(), it.finding.environment.clone())).or_default().push(it);
     }
-    for it in read.services()? {
+    for it in services {
         let mut places = Vec::new();
         for environment in read.environments(&it.service)? {
             let open = open.remove(&(it.service.clone(), environment.clone())).unwrap_or_default();
@@ -98,7 +117,7 @@ fn rows(app: &App, read: &mut Read<'_>) -> Result<Vec<Row>, flows::Error> {
             places,
         });
     }
-    Ok(rows)
+    Ok((rows, is_more))
 }
 
 fn place(
@@ -147,16 +166,20 @@ fn place(
 async fn list_page(
     app: &Data<App>,
     signed: &SignedIn,
+    after: String,
     name: String,
     refusals: Vec<String>,
 ) -> Result<ListPage, WebError> {
-    let rows = blocking(app, |app| app.store.read(|read| rows(app, read))).await?;
-    Ok(ListPage { frame: Frame::new(app, signed, "/services"), rows, name, refusals })
+    let is_later = !after.is_empty();
+    let (rows, is_more) = blocking(app, move |app| app.store.read(|read| rows(app, read, &after))).await?;
+    let further = rows.last().filter(|_| is_more).map(|row| format!("/services?after={}", encode(&row.service)));
+    Ok(ListPage { frame: Frame::new(app, signed, "/services"), rows, is_later, further, name, refusals })
 }
 
-/// Every service.
-pub async fn list(app: Data<App>, signed: SignedIn) -> Result<HttpResponse, WebError> {
-    render(&list_page(&app, &signed, String::new(), Vec::new()).await?)
+/// Every service, a page of them at a time.
+pub async fn list(app: Data<App>, signed: SignedIn, wanted: Query<Wanted>) -> Result<HttpResponse, WebError> {
+    let after = wanted.into_inner().after.unwrap_or_default();
+    render(&list_page(&app, &signed, after, String::new(), Vec::new()).await?)
 }
 
 /// Another service.
@@ -175,7 +198,7 @@ pub async fn add(app: Data<App>, posted: Posted) -> Result<HttpResponse, WebErro
             let to = format!("/services/{}/settings", part(&service.service));
             Ok(flash(see_other(to), &format!("{} is here. Its crash door is open.", service.service)))
         }
-        Err(reasons) => render_refused(&list_page(&app, &posted.signed, name, reasons).await?),
+        Err(reasons) => render_refused(&list_page(&app, &posted.signed, String::new(), name, reasons).await?),
     }
 }
 
