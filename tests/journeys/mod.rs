@@ -9,3 +9,4 @@ mod logs;
 mod nodes;
 mod story;
 mod tampering;
+mod verdict;
