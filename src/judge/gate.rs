@@ -83,8 +83,9 @@ impl Judge {
         Some(GateAnswer { push: push.id.clone(), at: time::from_micros(now), decision, reasons: stops })
     }
 
-    /// Whether blame is firm enough to stop a push by it: nothing is before there was an alarm over it. Crashes that are usual here rise for many reasons, and waves of them that fit a
-    /// push by chance fit it less a few minutes later: for those it has to be sure, and to have stood for a while.
+    /// Whether blame is firm enough to stop a push by it. There has to have been an alarm. Crashes that are usual here rise for many
+    /// reasons, and waves of them that fit a push by chance fit it less a few minutes later: for those it has to be sure, and to have stood
+    /// for a while.
     fn is_firm(&self, case: &Case) -> bool {
         const STOOD: Micros = 5 * MINUTE;
         const FIRM: f64 = 0.95;

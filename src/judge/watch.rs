@@ -2,10 +2,11 @@
 //!
 //! For each signature, and for all together, six streams of evidence are kept, each blind to something else: the whole service
 //! and each release against their own past, other releases against their past by how much of a change is in their cell, and
-//! by how much of everything it is, cells against each other by the first of these, and the new release against the others beside it. Each is a mixture over sizes of harm and over
-//! the time at which it began, updated bucket by bucket: S <- (S (1 - w) + w) L. Under "nothing is wrong" its mean never exceeds
-//! one, however often it is looked at (Ville 1939; e-detectors: Shin, Ramdas, Rinaldo 2022), and streams are combined by a
-//! weighted mean, which needs no independence (Vovk, Wang 2021).
+//! by how much of everything it is, cells against each other by the first of these, and the new release against the others
+//! beside it. Each is a mixture over sizes of harm and over the time at which it began, updated bucket by bucket:
+//! S <- (S (1 - w) + w) L. Under "nothing is wrong" its mean never exceeds one, however often it is looked at (Ville 1939;
+//! e-detectors: Shin, Ramdas, Rinaldo 2022), and streams are combined by a weighted mean, which needs no independence
+//! (Vovk, Wang 2021).
 
 use super::{
     HOUR, Micros, Settings,
