@@ -31,6 +31,8 @@ pub enum NotRead {
 #[derive(Debug)]
 pub struct Room(Semaphore);
 
+/// The most that is set aside for a body before it comes, bytes.
+const AHEAD: usize = 1 << 20;
 /// Bytes that one permit stands for.
 const PIECE: usize = 1024;
 
@@ -79,13 +81,15 @@ pub async fn read<'a>(
         return Err(NotRead::TooLarge(limit));
     }
     let mut held = Held { room, permit: None };
-    let bytes = tokio::time::timeout(within, gather(payload, limit, &mut held)).await;
+    // What is declared is set aside at once, so that it need not be moved while it grows; it takes no memory before it comes.
+    let ahead = usize::try_from(declared.unwrap_or(0)).unwrap_or(usize::MAX).min(AHEAD);
+    let bytes = tokio::time::timeout(within, gather(payload, limit, ahead, &mut held)).await;
     Ok((bytes.map_err(|_| NotRead::TooSlow(within))??, held))
 }
 
-async fn gather(payload: web::Payload, limit: usize, held: &mut Held<'_>) -> Result<Bytes, NotRead> {
+async fn gather(payload: web::Payload, limit: usize, ahead: usize, held: &mut Held<'_>) -> Result<Bytes, NotRead> {
     let mut body = pin!(BodyStream::new(payload));
-    let mut gathered = BytesMut::new();
+    let mut gathered = BytesMut::with_capacity(ahead);
     while let Some(chunk) = poll_fn(|context| body.as_mut().poll_next(context)).await {
         let chunk = chunk.map_err(|_| NotRead::BrokenOff)?;
         if gathered.len() + chunk.len() > limit {

@@ -38,8 +38,6 @@ use tokio::sync::Semaphore;
 const WITHIN: Duration = Duration::from_secs(30);
 /// How much memory bodies may take up while they are read and unpacked, bytes on the wire.
 const ROOM: usize = 256 << 20;
-/// How many large bodies are unpacked at once.
-const UNPACKING: usize = 8;
 /// Bodies up to this size are unpacked where requests are driven, bytes on the wire: handing one to another thread would cost
 /// more than it spares, and the cap on what one may unpack to bounds the time.
 const AT_ONCE: usize = 8 << 10;
@@ -94,11 +92,23 @@ pub struct Doors {
     projects: Projects,
     room: Room,
     unpacking: Semaphore,
+    /// As many large bodies are unpacked at once.
+    at_once: u32,
+}
+
+impl Doors {
+    /// How many turns it takes to unpack a large body: one, and all of them where the coding may look back on 16 MiB, as brotli does.
+    fn turns(&self, packing: Option<&str>) -> u32 {
+        if packing.is_some_and(|it| it.trim().eq_ignore_ascii_case("br")) { self.at_once } else { 1 }
+    }
 }
 
 impl Default for Doors {
     fn default() -> Doors {
-        Doors { projects: Projects::default(), room: Room::new(ROOM), unpacking: Semaphore::new(UNPACKING) }
+        // Large bodies are unpacked by as many as there are processors: more at once would take memory and no less time.
+        let at_once = std::thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 64) as u32);
+        let unpacking = Semaphore::new(at_once as usize);
+        Doors { projects: Projects::default(), room: Room::new(ROOM), unpacking, at_once }
     }
 }
 
@@ -193,7 +203,8 @@ async fn take(
     let unpacked = if bytes.len() <= AT_ONCE {
         unpacking.run(&bytes)
     } else {
-        let turn = app.doors.unpacking.acquire().await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
+        let turns = app.doors.turns(unpacking.packing.as_deref());
+        let turn = app.doors.unpacking.acquire_many(turns).await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
         let unpacked = aside(move || unpacking.run(&bytes)).await;
         drop(turn);
         unpacked.map_err(|_| Refusal::from(NotTaken::QueueFull))?
