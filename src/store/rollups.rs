@@ -294,17 +294,25 @@ impl Read<'_> {
         (from, to): (Time, Time),
         minutes: i64,
     ) -> Result<Vec<(Time, i64)>, StoreError> {
-        let sums =
-            format!("minute - minute % {}, cast(sum(crashes) as bigint)", minutes.max(1).saturating_mul(60_000_000));
+        // By the minute they come in the index's own order; by several, all of them would be sorted first.
         let rows: Vec<(i64, i64)> = on_each!(self.db, c => crash_minute::table
             .filter(crash_minute::service.eq(service))
             .filter(crash_minute::environment.eq(environment))
             .filter(crash_minute::minute.between(time::micros(from), time::micros(to)))
-            .group_by(sql::<BigInt>("1"))
-            .select(sql::<(BigInt, BigInt)>(&sums))
-            .order(sql::<BigInt>("1"))
+            .group_by(crash_minute::minute)
+            .select((crash_minute::minute, sql::<BigInt>("cast(sum(crashes) as bigint)")))
+            .order(crash_minute::minute.asc())
             .load(c))?;
-        Ok(rows.into_iter().map(|(at, crashes)| (time::from_micros(at).max(from), crashes)).collect())
+        let length = minutes.max(1).saturating_mul(60_000_000);
+        let mut totals: Vec<(Time, i64)> = Vec::new();
+        for (minute, crashes) in rows {
+            let at = time::from_micros(minute - minute.rem_euclid(length)).max(from);
+            match totals.last_mut().filter(|last| last.0 == at) {
+                Some(last) => last.1 = last.1.saturating_add(crashes),
+                None => totals.push((at, crashes)),
+            }
+        }
+        Ok(totals)
     }
 
     /// Every crash of a service in a range of time, in order, or in a storm the first of those that are kept whole.
