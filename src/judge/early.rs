@@ -44,12 +44,14 @@ impl Judge {
             let own =
                 own.into_iter().find(|it| matches!(it.level, Level::Signature(signature) if case.wants(signature)));
             let Some(reading) = own.or(all.first().copied()) else { continue };
+            let before = (case.e_value, case.threshold);
             self.alarm_by(number, Some((now, reading)));
             self.look(room, now);
             let is_loud = |it: &Reading| it.level == Level::All && it.evidence >= it.threshold;
             if reading.level == Level::All && self.rooms[room].readings.iter().any(is_loud) {
                 // Everything together is in alarm without it too.
                 self.alarm_by(number, None);
+                (self.cases[number].e_value, self.cases[number].threshold) = before;
                 self.look(room, now);
             }
         }
