@@ -172,6 +172,8 @@ fn what_a_reporter_sends_is_shown_and_never_run() {
     let path = format!("/signatures/relay/{}", crate::support::client::coded(&title));
     for path in ["/signatures", &path, "/services/relay/production", "/"] {
         browser.open(&format!("{}{path}", app.base));
+        // On a busy machine the page may not have come yet.
+        browser.find("main");
         let title = browser.run("return document.title");
         assert!(title.as_str().is_some_and(|title| title.contains("Pushback")), "{path}: {title}");
         let inside = browser.run("return document.querySelectorAll('main img, main script').length");
