@@ -357,7 +357,7 @@ fn opened(it: &Evidence) -> Opened {
             how_often(it.e_value),
             grouped(it.threshold),
             if it.short_of_alarm {
-                "it is looked into while a push moves. There has been no alarm yet: until there is one, the push is told to hold and not to stop"
+                "it is looked into while a change is in flight. There has been no alarm yet: until there is one, a push is told to hold and not to stop"
             } else {
                 "there is one"
             }
