@@ -1,9 +1,10 @@
 //! Taking in telemetry: one transaction for as many deliveries as came together. What a door made of a request's bytes is
-//! a [`Delivery`]; each is answered after the commit that holds it.
+//! a [`Delivery`]; each is answered after the commit that holds it. Reports that are only counted are noted as they came, and
+//! folded a moment later, many commits at once: only then is it known which were repeats, and only then does the judge hear of them.
 
 use super::{Error, record_change::know_service};
 use crate::{
-    domain::{Record, Time, exposure::Exposure},
+    domain::{Record, Time, crash::ReportKind, exposure::Exposure, time},
     store::{
         Actor, Store, StoreError, Tx,
         changes::Kept,
@@ -13,7 +14,10 @@ use crate::{
         reports::Report,
     },
 };
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::{BuildHasher, RandomState},
+};
 
 /// What one request brought.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +39,7 @@ pub struct Delivery {
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Reports and windows that are kept now.
+    /// Reports and windows that are kept now; those that came to be counted only are all taken for new.
     pub new: usize,
     /// Those that were kept already.
     pub repeats: usize,
@@ -48,10 +52,15 @@ pub struct Taken {
 pub struct Keeper {
     memory: Memory,
     services: HashSet<String>,
+    /// What this one notes reports under that are not folded yet, and the number of the next.
+    node: i64,
+    number: i64,
+    /// What it noted is folded from this number on.
+    fold_from: i64,
 }
 
 /// A batch that is written: what became of each delivery, and the records that are new.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Written {
     /// What became of each delivery, in their order.
     pub answers: Vec<Result<Taken, StoreError>>,
@@ -59,6 +68,8 @@ pub struct Written {
     pub records: Vec<Record>,
     /// How many reports were kept whole.
     pub whole: usize,
+    /// How many reports were noted, to be folded.
+    pub noted: usize,
     /// What became of what came through each door.
     pub outcomes: Outcomes,
 }
@@ -66,8 +77,23 @@ pub struct Written {
 /// How often what came through a door became what.
 pub type Outcomes = BTreeMap<(&'static str, String), i64>;
 
+/// What came of folding reports that were only noted.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// How many reports it was, with those that turned out to be repeats. None are left where it is none.
+    pub reports: usize,
+    /// What the judge has not seen yet.
+    pub records: Vec<Record>,
+    /// What became of what came through each door.
+    pub outcomes: BTreeMap<(String, String), i64>,
+}
+
 /// Services that are remembered as known; past that all are asked for again.
 const REMEMBERED: usize = 10_000;
+/// As many noted reports are folded in one transaction, and the rest of the commit that the last of them came with.
+pub const FOLDED_AT_ONCE: usize = 4_096;
+/// After so long reports that another node noted are folded by whoever finds them: that node is gone.
+const LEFT_BEHIND: i64 = 15;
 
 /// What became of deliveries in one transaction, what it learned, and the services that it used.
 struct Kepts<'a> {
@@ -76,12 +102,15 @@ struct Kepts<'a> {
     learned: Learned,
     services: HashSet<&'a str>,
     outcomes: Outcomes,
+    noted: usize,
+    number: i64,
 }
 
 impl Keeper {
     /// Keeps as many reports whole as `examples` allow.
     pub fn new(examples: Examples) -> Keeper {
-        Keeper { memory: Memory::new(examples), services: HashSet::new() }
+        let node = RandomState::new().hash_one(std::process::id()).cast_signed();
+        Keeper { memory: Memory::new(examples), services: HashSet::new(), node, number: 0, fold_from: 0 }
     }
 
     /// Commits deliveries together. If the whole fails by one of them, each is tried alone, so that one bad row costs only
@@ -93,13 +122,13 @@ impl Keeper {
                 self.failed(deliveries, &error)
             }
             Err(_) if deliveries.len() > 1 => {
-                let mut written =
-                    Written { answers: Vec::new(), records: Vec::new(), whole: 0, outcomes: Outcomes::new() };
+                let mut written = Written::default();
                 for it in deliveries.chunks(1) {
                     let alone = self.together(store, it, now).unwrap_or_else(|error| self.failed(it, &error));
                     written.answers.extend(alone.answers);
                     written.records.extend(alone.records);
                     written.whole += alone.whole;
+                    written.noted += alone.noted;
                     for (what, reports) in alone.outcomes {
                         *written.outcomes.entry(what).or_insert(0) += reports;
                     }
@@ -110,36 +139,122 @@ impl Keeper {
         }
     }
 
-    /// A commit that failed may have happened all the same: nothing is remembered of it.
+    /// A commit that failed may have happened all the same: nothing is remembered of it, and its numbers are not used again.
     fn failed(&mut self, deliveries: &[Delivery], error: &StoreError) -> Written {
         self.memory.forget();
         self.services.clear();
-        Written {
-            answers: deliveries.iter().map(|_| Err(error.clone())).collect(),
-            records: Vec::new(),
-            whole: 0,
-            outcomes: Outcomes::new(),
-        }
+        self.number = self.number.saturating_add(deliveries.len() as i64).saturating_add(1_000);
+        Written { answers: deliveries.iter().map(|_| Err(error.clone())).collect(), ..Written::default() }
     }
 
     fn together(&mut self, store: &Store, deliveries: &[Delivery], now: Time) -> Result<Written, StoreError> {
         let kept = store.take(|tx| self.keep(tx, deliveries, now));
-        let Kepts { taken, records, learned, services, outcomes } = kept.inspect_err(|_| {
+        let Kepts { taken, records, learned, services, outcomes, noted, number } = kept.inspect_err(|_| {
             self.memory.forget();
             self.services.clear();
         })?;
+        self.number = number;
         let whole = learned.whole;
         self.memory.learn(learned);
         if self.services.len() > REMEMBERED {
             self.services.clear();
         }
         self.services.extend(services.into_iter().map(str::to_owned));
-        Ok(Written { answers: taken.into_iter().map(Ok).collect(), records, whole, outcomes })
+        Ok(Written { answers: taken.into_iter().map(Ok).collect(), records, whole, noted, outcomes })
+    }
+
+    /// Folds some of the reports that were only noted: those that are new are counted, and the judge is to hear of them.
+    pub fn fold(&mut self, store: &Store, now: Time) -> Result<Folded, StoreError> {
+        let (node, mut from) = (self.node, self.fold_from);
+        let folded = self.fold_from(store, node, &mut from, now);
+        self.fold_from = from;
+        folded
+    }
+
+    /// Folds what other nodes noted and did not come to fold; with `all`, however little time they had. The judge reads it by itself.
+    pub fn fold_left_behind(&mut self, store: &Store, all: bool, now: Time) -> Result<usize, StoreError> {
+        let before = if all { Time::MAX_UTC } else { now - time::seconds(LEFT_BEHIND) };
+        let nodes = store.read::<_, StoreError>(|read| read.nodes_of_arrived(before))?;
+        let (own, mut reports) = (self.node, 0);
+        for node in nodes.into_iter().filter(|node| *node != own) {
+            let mut from = i64::MIN;
+            loop {
+                let folded = self.fold_from(store, node, &mut from, now)?;
+                reports += folded.reports;
+                if folded.reports == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Folds what a node noted, from one number on. A row that cannot be folded is left where it is, and passed over from then on.
+    fn fold_from(&mut self, store: &Store, node: i64, from: &mut i64, now: Time) -> Result<Folded, StoreError> {
+        loop {
+            let error = match self.fold_some(store, node, *from, FOLDED_AT_ONCE, now) {
+                Err(StoreError::Other(_) | StoreError::Corrupt(_)) => {
+                    match self.fold_some(store, node, *from, 1, now) {
+                        Err(error @ (StoreError::Other(_) | StoreError::Corrupt(_))) => error,
+                        outcome => return outcome,
+                    }
+                }
+                outcome => return outcome,
+            };
+            let Some(first) = store.read::<_, StoreError>(|read| read.first_arrived(node, *from))? else {
+                return Ok(Folded::default());
+            };
+            tracing::error!(%error, node, row = first, "reports that are kept cannot be counted; the others go on");
+            *from = first.saturating_add(1);
+        }
+    }
+
+    fn fold_some(
+        &mut self,
+        store: &Store,
+        node: i64,
+        from: i64,
+        enough: usize,
+        now: Time,
+    ) -> Result<Folded, StoreError> {
+        let folded = store.take::<_, StoreError>(|tx| {
+            let arrived = tx.take_arrived(node, from, enough)?;
+            let reports: Vec<&Report> = arrived.iter().flat_map(|it| &it.reports).collect();
+            let (kept, learned) = tx.count_reports(&reports, &self.memory)?;
+            let mut folded = Folded { reports: reports.len(), ..Folded::default() };
+            let mut kept = kept.into_iter();
+            let mut outcomes: BTreeMap<(String, String, &str), i64> = BTreeMap::new();
+            for it in arrived {
+                let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
+                for (report, kept) in it.reports.into_iter().zip(&mut kept) {
+                    let reason = Taken::default().note(kept, report.kind.word());
+                    *reasons.entry(reason).or_insert(0) += 1;
+                    if kept == Kept::New && report.kind == ReportKind::Crash {
+                        folded.records.push(Record::Crash(report.crash));
+                    }
+                }
+                for (reason, reports) in reasons {
+                    *outcomes.entry((it.service.clone(), it.door.clone(), reason)).or_insert(0) += reports;
+                }
+            }
+            for ((service, door, reason), reports) in outcomes {
+                *folded.outcomes.entry((door.clone(), reason.to_owned())).or_insert(0) += reports;
+                let reason = reason.to_owned();
+                tx.count_outcome(&Outcome { service, door, reason, reports }, now)?;
+            }
+            Ok((folded, learned))
+        });
+        let (folded, learned) = folded.inspect_err(|_| self.memory.forget())?;
+        self.memory.learn(learned);
+        Ok(folded)
     }
 
     fn keep<'a>(&self, tx: &mut Tx<'_>, deliveries: &'a [Delivery], now: Time) -> Result<Kepts<'a>, StoreError> {
         let services = self.know_services(tx, deliveries, now)?;
-        let reports: Vec<&Report> = deliveries.iter().flat_map(|it| &it.reports).collect();
+        let all = || deliveries.iter().flat_map(|it| it.reports.iter().map(|report| (it.door, report)));
+        let counted: Vec<(&str, &Report)> = all().filter(|(_, report)| report.whole.is_none()).collect();
+        let number = tx.note_arrived(self.node, self.number, &counted)?;
+        let reports: Vec<&Report> = all().map(|(_, report)| report).filter(|report| report.whole.is_some()).collect();
         let (kept, learned) = tx.keep_reports(&reports, &self.memory)?;
         let mut kept = kept.into_iter();
         let (mut answers, mut records) = (Vec::with_capacity(deliveries.len()), Vec::new());
@@ -150,9 +265,11 @@ impl Keeper {
             let mut count = |reason: &str, reports: i64| {
                 *outcomes.entry((&it.service, it.door, reason.to_owned())).or_insert(0) += reports;
             };
-            for (report, kept) in it.reports.iter().zip(&mut kept) {
+            taken.new += it.reports.iter().filter(|report| report.whole.is_none()).count();
+            let whole = it.reports.iter().filter(|report| report.whole.is_some());
+            for (report, kept) in whole.zip(&mut kept) {
                 count(taken.note(kept, report.kind.word()), 1);
-                if kept == Kept::New && report.kind == crate::domain::crash::ReportKind::Crash {
+                if kept == Kept::New && report.kind == ReportKind::Crash {
                     records.push(Record::Crash(report.judged()));
                 }
             }
@@ -171,7 +288,7 @@ impl Keeper {
             let outcome = Outcome { service: service.to_owned(), door: door.to_owned(), reason, reports };
             tx.count_outcome(&outcome, now)?;
         }
-        Ok(Kepts { taken: answers, records, learned, services, outcomes: by_door })
+        Ok(Kepts { taken: answers, records, learned, services, outcomes: by_door, noted: counted.len(), number })
     }
 
     /// Creates services by their first use.

@@ -4,6 +4,7 @@
 //! hard cap, and the windows of the decoders are capped too, so that a hostile body costs what the cap allows and no more.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::{ErrorKind, Read};
 
 /// How much of a body is taken, bytes.
@@ -82,8 +83,12 @@ pub fn decode<'a>(encoding: Option<&str>, raw: &'a [u8], limits: &Limits) -> Res
         return Ok(Cow::Borrowed(raw));
     }
     let cap = limits.cap(raw.len());
+    let gzip = matches!(word.as_str(), "gzip" | "x-gzip");
+    if let Some(unpacked) = gzip.then(|| unpack_at_once(raw, cap)).flatten() {
+        return Ok(Cow::Owned(unpacked));
+    }
     let unpacked = match word.as_str() {
-        "gzip" | "x-gzip" => unpack(raw, cap, |raw| Ok(flate2::bufread::MultiGzDecoder::new(raw))),
+        _ if gzip => unpack(raw, cap, |raw| Ok(flate2::bufread::MultiGzDecoder::new(raw))),
         "deflate" if is_zlib(raw) => unpack(raw, cap, |raw| Ok(flate2::bufread::ZlibDecoder::new(raw))),
         "deflate" => unpack(raw, cap, |raw| Ok(flate2::bufread::DeflateDecoder::new(raw))),
         "br" => unpack(raw, cap, brotli),
@@ -110,6 +115,26 @@ fn zstd(raw: &[u8]) -> Result<impl Read, BodyError> {
     let mut reader = zstd::stream::read::Decoder::with_buffer(raw).map_err(corrupt)?;
     reader.window_log_max(ZSTD_WINDOW_LOG).map_err(corrupt)?;
     Ok(reader)
+}
+
+/// How every gzip member begins.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+
+/// Unpacks a small gzip body of one member into memory of the size that its end names, which is quicker than by chunks. None where it is
+/// anything else, or anything is wrong with it: then it is gone through by chunks, which says what.
+fn unpack_at_once(raw: &[u8], cap: usize) -> Option<Vec<u8>> {
+    thread_local! {
+        static DECOMPRESSOR: RefCell<libdeflater::Decompressor> = RefCell::default();
+    }
+    let (_, size) = raw.split_last_chunk::<4>()?;
+    let size = usize::try_from(u32::from_le_bytes(*size)).ok().filter(|size| (1..=cap).contains(size))?;
+    let rest = raw.strip_prefix(&GZIP)?;
+    if raw.len() > SMALL || memchr::memmem::find(rest, &GZIP).is_some() {
+        return None;
+    }
+    let mut unpacked = vec![0; size];
+    let count = DECOMPRESSOR.with_borrow_mut(|it| it.gzip_decompress(raw, &mut unpacked)).ok()?;
+    (count == size).then_some(unpacked)
 }
 
 /// Unpacks what a decoder reads out of the bytes. A large body is gone through once before any of it is held: a bomb then costs no
@@ -202,6 +227,23 @@ mod tests {
             assert_eq!(decode(Some(encoding), &packed, &Limits::ENVELOPE).as_deref(), Ok(&plain[..]), "{encoding}");
         }
         assert_eq!(decode(None, &plain, &Limits::ENVELOPE).as_deref(), Ok(&plain[..]));
+    }
+
+    #[test]
+    fn a_gzip_body_of_several_members_is_unpacked_whole_and_what_follows_it_is_refused() {
+        let (one, other) = (gzip(b"one "), gzip(b"other"));
+        let packed = |parts: &[&[u8]]| decode(Some("gzip"), &parts.concat(), &Limits::ENVELOPE).map(Cow::into_owned);
+        assert_eq!(packed(&[&one, &other]), Ok(b"one other".to_vec()));
+        assert_eq!(packed(&[&one, &one]), Ok(b"one one ".to_vec()));
+        assert!(packed(&[&one, b"something else"]).is_err());
+        // What the end says of the length need not be true.
+        let mut lying = gzip(&[b'x'; 5000]);
+        for said in [0_u32, 1, 4999, 5001, 900_000, u32::MAX] {
+            let end = lying.len() - 4;
+            lying[end..].copy_from_slice(&said.to_le_bytes());
+            assert!(matches!(packed(&[&lying]), Err(BodyError::Corrupt(_))), "{said}");
+        }
+        assert_eq!(packed(&[&gzip(b"")]), Ok(Vec::new()));
     }
 
     #[test]
@@ -298,6 +340,25 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn what_is_unpacked_at_once_is_what_the_chunks_give(
+            plain in proptest::collection::vec(any::<u8>(), 0..3000),
+            flipped in proptest::option::of((any::<proptest::sample::Index>(), 1_u8..)),
+            after in proptest::collection::vec(any::<u8>(), 0..3),
+        ) {
+            let mut packed = gzip(&plain);
+            if let Some((place, bits)) = flipped {
+                let place = place.index(packed.len());
+                packed[place] ^= bits;
+            }
+            packed.extend(after);
+            let cap = Limits::EVENT.cap(packed.len());
+            if let Some(at_once) = unpack_at_once(&packed, cap) {
+                let by_chunks = unpack(&packed, cap, |raw| Ok(flate2::bufread::MultiGzDecoder::new(raw)));
+                prop_assert_eq!(by_chunks, Ok(at_once));
+            }
+        }
+
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000), coding in 0..5_usize) {
             let coding = ["gzip", "deflate", "br", "zstd", "identity"][coding];

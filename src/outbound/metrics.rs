@@ -82,7 +82,7 @@ struct Counters {
     batches: Histogram,
     commits: Histogram,
     failed: u64,
-    outcomes: BTreeMap<(&'static str, String), u64>,
+    outcomes: BTreeMap<(String, String), u64>,
     answers: BTreeMap<(Asked, u16), Histogram>,
 }
 
@@ -129,10 +129,10 @@ impl Metrics {
     }
 
     /// What became of reports that came through a door.
-    pub fn became(&self, door: &'static str, reason: &str, reports: i64) {
+    pub fn became(&self, door: &str, reason: &str, reports: i64) {
         let mut counters = self.lock();
         let full = counters.outcomes.len() >= MOST_REASONS;
-        let key = (door, reason.to_owned());
+        let key = (door.to_owned(), reason.to_owned());
         if !full || counters.outcomes.contains_key(&key) {
             *counters.outcomes.entry(key).or_insert(0) += u64::try_from(reports).unwrap_or(0);
         }

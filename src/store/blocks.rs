@@ -154,6 +154,16 @@ impl OpenBlock {
         self.has_grown
     }
 
+    /// How many reports it holds, the smallest and the greatest time of their crashes, and of their arrivals.
+    pub(super) fn extent(&self) -> (i64, (i64, i64), (i64, i64)) {
+        (self.columns.id.len() as i64, self.at, self.received)
+    }
+
+    /// The reports as text, column by column.
+    pub(super) fn text(&self) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(&self.columns).map_err(|error| StoreError::Other(error.to_string()))
+    }
+
     /// Notes that all of it is written.
     pub(super) fn is_written(&mut self) {
         self.has_grown = false;
@@ -173,13 +183,6 @@ struct BlockRow {
     body: Vec<u8>,
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = counted, treat_none_as_default_value = false)]
-struct CountedRow<'a> {
-    service: &'a str,
-    id: i64,
-}
-
 /// What stands for an id: 64 bits of its hash. Among ten million of a service, two of which are taken for one have odds of
 /// about three in a million.
 pub(super) fn mark(service: &str, id: &str) -> i64 {
@@ -195,7 +198,6 @@ pub(super) fn mark(service: &str, id: &str) -> i64 {
 impl Tx<'_> {
     /// Writes a row, anew where it has grown.
     pub(super) fn keep_block(&mut self, service: &str, it: &OpenBlock) -> Result<(), StoreError> {
-        let text = serde_json::to_vec(&it.columns).map_err(|error| StoreError::Other(error.to_string()))?;
         let row = BlockRow {
             service: service.to_owned(),
             block: it.name.to_vec(),
@@ -204,7 +206,7 @@ impl Tx<'_> {
             first_received: it.received.0,
             last_received: it.received.1,
             reports: it.columns.id.len() as i64,
-            body: pack_alone(&text)?,
+            body: pack_alone(&it.text()?)?,
         };
         on_each!(self.db, c => diesel::insert_into(report_block::table)
             .values(&row)
@@ -220,19 +222,6 @@ impl Tx<'_> {
             ))
             .execute(c))?;
         Ok(())
-    }
-
-    /// Notes ids as counted. Fewer than given were noted where another writer had some of them in the meantime.
-    pub(super) fn keep_counted(&mut self, service: &str, marks: &[i64]) -> Result<usize, StoreError> {
-        let mut noted = 0;
-        for some in marks.chunks(500) {
-            let rows: Vec<CountedRow<'_>> = some.iter().map(|id| CountedRow { service, id: *id }).collect();
-            noted += on_each!(self.db, c => diesel::insert_into(counted::table)
-                .values(&rows)
-                .on_conflict_do_nothing()
-                .execute(c))?;
-        }
-        Ok(noted)
     }
 
     /// Drops rows of reports that all reached us before an instant, at most so many rows, with their ids. How many rows it was.
@@ -255,9 +244,14 @@ impl Tx<'_> {
 }
 
 fn reports_of(row: &BlockRow) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
-    let columns: Columns = serde_json::from_slice(&unpack_alone(&row.body)?)
+    read_text(&unpack_alone(&row.body)?, &row.service)
+}
+
+/// The reports of a service that a text holds, as [`OpenBlock::text`] gave it.
+pub(super) fn read_text(text: &[u8], service: &str) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+    let columns: Columns = serde_json::from_slice(text)
         .map_err(|error| StoreError::Corrupt(format!("a row of counted reports: {error}")))?;
-    columns.reports(&row.service)
+    columns.reports(service)
 }
 
 impl Read<'_> {
@@ -278,6 +272,7 @@ impl Read<'_> {
         for row in &rows {
             found.extend(reports_of(row)?.into_iter().filter(|(it, _)| (from..=to).contains(&it.at)));
         }
+        found.extend(self.arrived_between(service, from, to)?);
         Ok(found)
     }
 
@@ -299,6 +294,7 @@ impl Read<'_> {
         for row in &rows {
             found.extend(reports_of(row)?.into_iter().filter(|(it, _)| (from..to).contains(&it.received_at)));
         }
+        found.extend(self.arrived_within((from, to))?);
         Ok(found)
     }
 }

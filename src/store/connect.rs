@@ -166,7 +166,7 @@ fn connect_sqlite(path: &Path, writes: bool) -> Result<SqliteConnection, StoreEr
     connection
         .batch_execute(
             "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off;
-             pragma cell_size_check = on; pragma secure_delete = fast; pragma mmap_size = 0; pragma wal_autocheckpoint = 8000;
+             pragma cell_size_check = on; pragma secure_delete = fast; pragma mmap_size = 0; pragma temp_store = memory; pragma wal_autocheckpoint = 8000;
              pragma journal_size_limit = 67108864;",
         )
         .map_err(foreign)?;

@@ -15,7 +15,7 @@ use crate::domain::{
     time,
 };
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -74,9 +74,12 @@ impl Examples {
 #[derive(Debug)]
 pub struct Memory {
     examples: Examples,
-    numbers: HashMap<(String, String), i64>,
+    numbers: Numbers,
     open: HashMap<String, OpenBlock>,
 }
+
+/// The numbers of signatures by their titles, by service.
+type Numbers = HashMap<String, HashMap<String, i64>>;
 
 /// What a transaction learned, to be taken over once it is committed.
 #[derive(Debug, Default)]
@@ -84,7 +87,7 @@ pub struct Learned {
     /// How many reports were kept whole.
     pub whole: usize,
     examples: HashMap<u64, u32>,
-    numbers: HashMap<(String, String), i64>,
+    numbers: Numbers,
     open: HashMap<String, OpenBlock>,
 }
 
@@ -98,10 +101,13 @@ impl Memory {
     pub fn learn(&mut self, mut learned: Learned) {
         learned.open.values_mut().for_each(OpenBlock::is_written);
         self.examples.note(learned.examples);
-        if self.numbers.len() + learned.numbers.len() > REMEMBERED {
+        let many = |numbers: &Numbers| numbers.values().map(HashMap::len).sum::<usize>();
+        if !learned.numbers.is_empty() && many(&self.numbers) + many(&learned.numbers) > REMEMBERED {
             self.numbers.clear();
         }
-        self.numbers.extend(learned.numbers);
+        for (service, numbers) in learned.numbers {
+            self.numbers.entry(service).or_default().extend(numbers);
+        }
         self.open.extend(learned.open);
     }
 
@@ -115,19 +121,18 @@ impl Memory {
 
 /// Sums that are written once for all reports of a transaction, in the order of their keys.
 #[derive(Default)]
-struct Sums {
-    signatures: BTreeMap<(String, String), SignatureColumns>,
-    minutes: BTreeMap<(String, String, i64, String, String), (i64, i64)>,
-    hours: BTreeMap<(String, i64, i64, String, String), (i64, i64, i64)>,
+struct Sums<'a> {
+    signatures: HashMap<(&'a str, &'a str), SignatureColumns>,
+    minutes: HashMap<(&'a str, &'a str, i64, &'a str, &'a str), (i64, i64)>,
+    hours: HashMap<(&'a str, i64, i64, &'a str, &'a str), (i64, i64, i64)>,
 }
 
-impl Sums {
-    fn add(&mut self, it: &Crash, kind: ReportKind, number: i64, is_whole: bool) {
+impl<'a> Sums<'a> {
+    fn add(&mut self, it: &'a Crash, kind: ReportKind, number: i64, is_whole: bool) {
         let (at, clients) = (time::micros(it.at), it.clients_dropped.unwrap_or(0));
         let crashed = i64::from(kind == ReportKind::Crash);
-        let release = it.release.clone().unwrap_or_default();
-        let key = (it.service.clone(), it.signature.clone());
-        let sum = self.signatures.entry(key).or_insert_with(|| SignatureColumns {
+        let release = it.release.as_deref().unwrap_or_default();
+        let sum = self.signatures.entry((&it.service, &it.signature)).or_insert_with(|| SignatureColumns {
             service: it.service.clone(),
             title: it.signature.clone(),
             number,
@@ -147,38 +152,41 @@ impl Sums {
         sum.clients += clients;
         // Handled errors leave a row of zeros: the service was heard of there and then.
         let minute = time::micros(time::minute(it.at));
-        let key = (it.service.clone(), it.environment.clone(), minute, release.clone(), it.cell.clone());
-        let sum = self.minutes.entry(key).or_default();
+        let sum = self.minutes.entry((&it.service, &it.environment, minute, release, &it.cell)).or_default();
         *sum = (sum.0 + crashed, sum.1 + crashed * clients);
-        let key = (it.service.clone(), number, hour(at), it.environment.clone(), release);
-        let sum = self.hours.entry(key).or_default();
+        let sum = self.hours.entry((&it.service, number, hour(at), &it.environment, release)).or_default();
         *sum = (sum.0 + crashed, sum.1 + 1 - crashed, sum.2 + clients);
     }
 
     fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        tx.count_signatures(&self.signatures.into_values().collect::<Vec<_>>())?;
-        let minute = |((service, environment, minute, release, cell), (crashes, clients))| MinuteRow {
-            service,
-            environment,
-            minute,
-            release,
-            cell,
-            crashes,
-            clients,
+        tx.count_signatures(&in_order(self.signatures, |_, sum| sum))?;
+        let minute = |(service, environment, minute, release, cell): (&str, &str, i64, &str, &str), sum: (i64, i64)| {
+            let [service, environment, release, cell] = [service, environment, release, cell].map(str::to_owned);
+            MinuteRow { service, environment, minute, release, cell, crashes: sum.0, clients: sum.1 }
         };
-        tx.count_minutes(&self.minutes.into_iter().map(minute).collect::<Vec<_>>())?;
-        let hour = |((service, signature, hour, environment, release), (crashes, handled, clients))| HourRow {
-            service,
-            signature,
-            hour,
-            environment,
-            release,
-            crashes,
-            handled,
-            clients,
+        tx.count_minutes(&in_order(self.minutes, minute))?;
+        let hour = |(service, signature, hour, environment, release): (&str, i64, i64, &str, &str),
+                    sum: (i64, i64, i64)| {
+            let [service, environment, release] = [service, environment, release].map(str::to_owned);
+            let (crashes, handled, clients) = sum;
+            HourRow { service, signature, hour, environment, release, crashes, handled, clients }
         };
-        tx.count_hours(&self.hours.into_iter().map(hour).collect::<Vec<_>>())
+        tx.count_hours(&in_order(self.hours, hour))
     }
+}
+
+/// Rows in the order of their keys.
+fn in_order<K: Ord, V, R>(sums: HashMap<K, V>, row: impl Fn(K, V) -> R) -> Vec<R> {
+    let mut sums: Vec<(K, V)> = sums.into_iter().collect();
+    sums.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    sums.into_iter().map(|(key, sum)| row(key, sum)).collect()
+}
+
+/// The number of a report's signature.
+fn number_of(it: &Crash, memory: &Memory, learned: &Learned) -> i64 {
+    let known = [&learned.numbers, &memory.numbers];
+    let number = known.iter().find_map(|numbers| numbers.get(&it.service)?.get(&it.signature));
+    number.copied().unwrap_or_else(|| new_number(&it.service, &it.signature))
 }
 
 /// What is known of the ids of one service.
@@ -225,9 +233,7 @@ impl Tx<'_> {
             if known != Kept::New {
                 continue;
             }
-            let key = (crash.service.clone(), crash.signature.clone());
-            let number = learned.numbers.get(&key).or_else(|| memory.numbers.get(&key)).copied();
-            let number = number.unwrap_or_else(|| new_number(&crash.service, &crash.signature));
+            let number = number_of(crash, memory, &learned);
             let body = match &it.whole {
                 Some(body) if self.has_room(crash, number, memory, &mut learned)? => Some(body),
                 _ => None,
@@ -235,20 +241,7 @@ impl Tx<'_> {
             match body {
                 Some(body) => whole.push((crash, it.kind, body, number)),
                 None => {
-                    let open = match learned.open.entry(crash.service.clone()) {
-                        Entry::Occupied(open) => open.into_mut(),
-                        Entry::Vacant(place) => {
-                            place.insert(memory.open.get(&crash.service).cloned().unwrap_or_default())
-                        }
-                    };
-                    if open.is_closed(crash.received_at) {
-                        // What is written already may have been dropped since for its age.
-                        if open.has_grown() {
-                            self.keep_block(&crash.service, open)?;
-                        }
-                        *open = OpenBlock::default();
-                    }
-                    open.add(crash, it.kind);
+                    self.into_block(crash, it.kind, memory, &mut learned)?;
                     marks.entry(&crash.service).or_default().push(mark);
                 }
             }
@@ -257,7 +250,7 @@ impl Tx<'_> {
         learned.whole = whole.len();
         let mut missed = whole.len() - self.keep_whole(&whole)?;
         for (service, marks) in marks {
-            missed += marks.len() - self.keep_counted(service, &marks)?;
+            missed += marks.len() - self.note_counted(service, marks)?.len();
         }
         if missed > 0 {
             // Another node wrote some of them since they were looked for; the next try finds them.
@@ -268,6 +261,61 @@ impl Tx<'_> {
         }
         sums.write(self)?;
         Ok((kept, learned))
+    }
+
+    /// Counts reports, each once per id, and keeps none whole: those that were noted before. Gives back what became of each, in their
+    /// order, and what is to be remembered once this is committed.
+    pub fn count_reports(&mut self, reports: &[&Report], memory: &Memory) -> Result<(Vec<Kept>, Learned), StoreError> {
+        let mut learned = Learned::default();
+        self.learn_numbers(reports, memory, &mut learned)?;
+        let mut by_service: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (place, it) in reports.iter().enumerate() {
+            by_service.entry(&it.crash.service).or_default().push(place);
+        }
+        let mut kept = vec![Kept::Repeat; reports.len()];
+        for (service, places) in by_service {
+            let ids: Vec<&str> = places.iter().map(|place| reports[*place].crash.id.as_str()).collect();
+            let whole = self.whole_among(service, &ids)?;
+            let others = places.into_iter().zip(ids).filter(|(_, id)| !whole.contains_key(*id));
+            let marks: Vec<(usize, i64)> = others.map(|(place, id)| (place, mark(service, id))).collect();
+            let mut new = self.note_counted(service, marks.iter().map(|(_, mark)| *mark).collect())?;
+            // An id that came twice is new once.
+            marks.into_iter().filter(|(_, mark)| new.remove(mark)).for_each(|(place, _)| kept[place] = Kept::New);
+        }
+        let mut sums = Sums::default();
+        for (it, _) in reports.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New) {
+            let number = number_of(&it.crash, memory, &learned);
+            self.into_block(&it.crash, it.kind, memory, &mut learned)?;
+            sums.add(&it.crash, it.kind, number, false);
+        }
+        for (service, open) in &learned.open {
+            self.keep_block(service, open)?;
+        }
+        sums.write(self)?;
+        Ok((kept, learned))
+    }
+
+    /// Puts a report into the row of its service that takes reports in. A row that is full is written.
+    fn into_block(
+        &mut self,
+        it: &Crash,
+        kind: ReportKind,
+        memory: &Memory,
+        learned: &mut Learned,
+    ) -> Result<(), StoreError> {
+        if !learned.open.contains_key(&it.service) {
+            learned.open.insert(it.service.clone(), memory.open.get(&it.service).cloned().unwrap_or_default());
+        }
+        let Some(open) = learned.open.get_mut(&it.service) else { return Ok(()) };
+        if open.is_closed(it.received_at) {
+            // What is written already may have been dropped since for its age.
+            if open.has_grown() {
+                self.keep_block(&it.service, open)?;
+            }
+            *open = OpenBlock::default();
+        }
+        open.add(it, kind);
+        Ok(())
     }
 
     /// Keeps one report whole, whatever there is of its kind.
@@ -295,18 +343,18 @@ impl Tx<'_> {
     /// The numbers of the signatures of these reports, read where they are not remembered, made where they are new.
     fn learn_numbers(&mut self, reports: &[&Report], memory: &Memory, learned: &mut Learned) -> Result<(), StoreError> {
         let mut unknown: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
-        for it in reports {
-            let key = (it.crash.service.clone(), it.crash.signature.clone());
-            if !memory.numbers.contains_key(&key) {
-                unknown.entry(&it.crash.service).or_default().insert(&it.crash.signature);
+        for Report { crash, .. } in reports.iter().copied() {
+            if memory.numbers.get(&crash.service).is_none_or(|known| !known.contains_key(&crash.signature)) {
+                unknown.entry(&crash.service).or_default().insert(&crash.signature);
             }
         }
         for (service, titles) in unknown {
             let titles: Vec<&str> = titles.into_iter().collect();
             let mut found: HashMap<String, i64> = self.signature_numbers(service, &titles)?.into_iter().collect();
+            let numbers = learned.numbers.entry(service.to_owned()).or_default();
             for title in titles {
                 let number = found.remove(title).unwrap_or_else(|| new_number(service, title));
-                learned.numbers.insert((service.to_owned(), title.to_owned()), number);
+                numbers.insert(title.to_owned(), number);
             }
         }
         Ok(())

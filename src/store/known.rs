@@ -1,12 +1,8 @@
 //! Which of many ids are kept already: asked before every batch, so each id has to cost one step in an index.
 
-use super::{
-    Db, Read, StoreError,
-    schema::{counted, report},
-};
+use super::{Db, Read, StoreError, Tx};
 use diesel::{
-    prelude::*,
-    sql_query,
+    QueryableByName, RunQueryDsl, sql_query,
     sql_types::{Array, BigInt, Binary, Text},
 };
 use std::collections::{HashMap, HashSet};
@@ -34,47 +30,47 @@ const WHOLE: &str = "select asked.id as id, it.hash as hash from unnest($2) as a
     (select hash from report where service = $1 and report.id = asked.id limit 1) as it";
 const COUNTED: &str = "select asked.id as id from unnest($2) as asked(id) cross join lateral \
     (select 1 from counted where service = $1 and counted.id = asked.id limit 1) as it";
+const NOTE: &str = "insert into counted (service, id) select $1, * from unnest($2) on conflict do nothing returning id";
+/// SQLite takes a list as JSON, so that thousands of ids are one statement and need not be written into its text.
+const WHOLE_OF_JSON: &str = "select report.id as id, hash from json_each(?2) as asked cross join report on service = ?1 and report.id = asked.value";
+const COUNTED_OF_JSON: &str = "select counted.id as id from json_each(?2) as asked cross join counted on service = ?1 and counted.id = asked.value";
+const NOTE_OF_JSON: &str = "insert into counted (service, id) select ?1, value from json_each(?2) where true on conflict do nothing returning id";
 
 impl Read<'_> {
     /// Which of these ids of a service are kept whole.
     pub(super) fn whole_among(&mut self, service: &str, ids: &[&str]) -> Result<KnownIds, StoreError> {
-        let mut found = HashMap::new();
-        for some in ids.chunks(500) {
-            match &mut *self.db {
-                Db::Sqlite(c) => found.extend(
-                    report::table
-                        .filter(report::service.eq(service))
-                        .filter(report::id.eq_any(some))
-                        .select((report::id, report::hash))
-                        .load::<(String, Vec<u8>)>(c)?,
-                ),
-                Db::Postgres(c) => {
-                    let query = sql_query(WHOLE).bind::<Text, _>(service).bind::<Array<Text>, _>(some);
-                    found.extend(query.load::<WholeRow>(c)?.into_iter().map(|row| (row.id, row.hash)));
-                }
-            }
-        }
-        Ok(found)
+        let rows: Vec<WholeRow> = match &mut *self.db {
+            Db::Sqlite(c) => sql_query(WHOLE_OF_JSON).bind::<Text, _>(service).bind::<Text, _>(json(ids)?).load(c)?,
+            Db::Postgres(c) => sql_query(WHOLE).bind::<Text, _>(service).bind::<Array<Text>, _>(ids).load(c)?,
+        };
+        Ok(rows.into_iter().map(|row| (row.id, row.hash)).collect())
     }
 
     /// Which of these ids are noted as counted.
     pub(super) fn counted_among(&mut self, service: &str, marks: &[i64]) -> Result<HashSet<i64>, StoreError> {
-        let mut found = HashSet::new();
-        for some in marks.chunks(500) {
-            match &mut *self.db {
-                Db::Sqlite(c) => found.extend(
-                    counted::table
-                        .filter(counted::service.eq(service))
-                        .filter(counted::id.eq_any(some))
-                        .select(counted::id)
-                        .load::<i64>(c)?,
-                ),
-                Db::Postgres(c) => {
-                    let query = sql_query(COUNTED).bind::<Text, _>(service).bind::<Array<BigInt>, _>(some);
-                    found.extend(query.load::<CountedRow>(c)?.into_iter().map(|row| row.id));
-                }
+        let rows: Vec<CountedRow> = match &mut *self.db {
+            Db::Sqlite(c) => {
+                sql_query(COUNTED_OF_JSON).bind::<Text, _>(service).bind::<Text, _>(json(marks)?).load(c)?
             }
-        }
-        Ok(found)
+            Db::Postgres(c) => sql_query(COUNTED).bind::<Text, _>(service).bind::<Array<BigInt>, _>(marks).load(c)?,
+        };
+        Ok(rows.into_iter().map(|row| row.id).collect())
     }
+}
+
+impl Tx<'_> {
+    /// Notes ids as counted, and gives back those that were not noted before. In order, so that each page is found once, and that two
+    /// writers never wait for each other in a circle.
+    pub(super) fn note_counted(&mut self, service: &str, mut marks: Vec<i64>) -> Result<HashSet<i64>, StoreError> {
+        marks.sort_unstable();
+        let rows: Vec<CountedRow> = match &mut *self.db {
+            Db::Sqlite(c) => sql_query(NOTE_OF_JSON).bind::<Text, _>(service).bind::<Text, _>(json(&marks)?).load(c)?,
+            Db::Postgres(c) => sql_query(NOTE).bind::<Text, _>(service).bind::<Array<BigInt>, _>(&marks).load(c)?,
+        };
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+}
+
+fn json<T: serde::Serialize>(list: &[T]) -> Result<String, StoreError> {
+    serde_json::to_string(list).map_err(|error| StoreError::Other(error.to_string()))
 }

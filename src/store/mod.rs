@@ -18,6 +18,7 @@ mod upkeep;
 
 pub mod accounts;
 pub mod actors;
+pub mod arrived;
 pub mod changes;
 pub mod findings;
 pub mod holds;

@@ -215,6 +215,21 @@ table! {
 }
 
 table! {
+    arrived (service, node, number) {
+        service -> Text,
+        node -> BigInt,
+        number -> BigInt,
+        door -> Text,
+        first_at -> BigInt,
+        last_at -> BigInt,
+        first_received -> BigInt,
+        last_received -> BigInt,
+        reports -> BigInt,
+        body -> Binary,
+    }
+}
+
+table! {
     counted (service, id) {
         service -> Text,
         id -> BigInt,
@@ -457,6 +472,7 @@ table! {
     }
 }
 
+// Those that are ever joined.
 allow_tables_to_appear_in_same_query!(
     person,
     session,
@@ -469,27 +485,15 @@ allow_tables_to_appear_in_same_query!(
     push_step,
     flag_change,
     exposure,
-    dictionary,
     signature,
     report,
-    report_block,
-    counted,
-    crash_minute,
-    signature_hour,
     note,
     hold,
-    gate_asked,
-    sighting,
     reply,
     regression,
     said,
     continuation,
     incident,
     revision,
-    action_item,
-    ledger_entry,
-    ledger_head,
-    outcome,
-    setting,
-    lease
+    action_item
 );

@@ -16,8 +16,14 @@ use actix_web::{
     web::Data,
 };
 use askama::Template;
-use std::time::Instant;
-use tracing::{Instrument, Level};
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use tracing::{Instrument, Level, Span};
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -28,14 +34,14 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-
     form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'";
 
 /// The headers of every answer, errors and static files included.
-const ALWAYS: [(&str, &str); 7] = [
-    ("content-security-policy", CSP),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "same-origin"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
-    ("x-frame-options", "DENY"),
+static ALWAYS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, CSP),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    (header::PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=()"),
+    (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
 #[derive(Template)]
@@ -54,15 +60,20 @@ pub async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let began = Instant::now();
-    let id = sent_id(&request).unwrap_or_else(|| hex::encode(secret::random::<8>()));
-    let span = tracing::error_span!("request", id);
+    let id = sent_id(&request).unwrap_or_else(new_id);
     let api = request.path().starts_with("/api/") || request.path() == "/metrics";
     let (asked, app) = (asked(request.path()), request.app_data::<Data<App>>().cloned());
+    // A report that is taken leaves no line: the context of lines would cost more than taking it.
+    let silent = asked == Asked::Door && !tracing::enabled!(target: ACCESS, Level::DEBUG);
+    let span = if silent { Span::none() } else { tracing::error_span!("request", id) };
     let checked = if api { Ok(()) } else { same_origin(&request) };
     let response = match checked {
+        Ok(()) if silent => next.call(request).await?.map_into_boxed_body(),
         Ok(()) => next.call(request).instrument(span.clone()).await?.map_into_boxed_body(),
         Err(error) => request.error_response(error).map_into_boxed_body(),
     };
+    let failed = silent && response.status().is_server_error();
+    let span = if failed { tracing::error_span!("request", id) } else { span };
     let response = span.in_scope(|| {
         let response = finish(response, &id, api);
         if tracing::enabled!(target: ACCESS, Level::DEBUG) {
@@ -77,6 +88,15 @@ pub async fn around(
         app.telemetry.metrics().answered(asked, response.status().as_u16(), began.elapsed());
     }
     Ok(response)
+}
+
+/// An id that no other request of this process has, and none of another is likely to.
+fn new_id() -> String {
+    static FIRST: LazyLock<u64> = LazyLock::new(|| u64::from_be_bytes(secret::random::<8>()));
+    static BEFORE: AtomicU64 = AtomicU64::new(0);
+    // An odd factor takes no number twice, and neighbours look nothing alike.
+    let step = BEFORE.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{:016x}", FIRST.wrapping_add(step))
 }
 
 /// The id that a proxy in front of us gave the request, where it is a plain word: its lines and ours are then about the same.
@@ -129,12 +149,13 @@ fn finish(mut response: ServiceResponse<BoxBody>, id: &str, api: bool) -> Servic
     }
     let request = response.request().clone();
     let secure = request.app_data::<Data<App>>().is_some_and(|app| app.is_secure());
-    let showed_flash = request.cookie("flash").is_some()
+    let showed_flash = !api
+        && request.cookie("flash").is_some()
         && response.status() == StatusCode::OK
         && !request.path().starts_with("/assets/");
     let headers = response.headers_mut();
-    for (name, value) in ALWAYS {
-        set_missing(headers, HeaderName::from_static(name), value);
+    for (name, value) in &ALWAYS {
+        set_missing(headers, name.clone(), value);
     }
     if secure {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));

@@ -7,7 +7,7 @@ use crate::{
     domain::Record,
     flows::{
         prune_telemetry::prune_telemetry,
-        take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
+        take_telemetry::{Delivery, FOLDED_AT_ONCE, Keeper, Taken, train_dictionary, wants_dictionary},
     },
     outbound::metrics::Metrics,
     secret,
@@ -21,7 +21,10 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, oneshot},
+};
 
 /// How many deliveries may wait. The only buffer there is.
 const QUEUE: usize = 1024;
@@ -29,6 +32,12 @@ const QUEUE: usize = 1024;
 const BATCH: usize = 256;
 /// How long the writer waits for more to come, once it has one.
 const LINGER: Duration = Duration::from_millis(2);
+/// How long reports that are only counted wait until they are folded into the counts, from the first of them on; fewer where many come.
+const FOLD_AFTER: Duration = Duration::from_millis(500);
+/// And how long after that failed.
+const FOLD_AGAIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether another node is gone that left such reports.
+const MIND_EVERY: Duration = Duration::from_secs(10);
 /// How often what is too old is looked for, and how often while there is more of it.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_ON: Duration = Duration::from_millis(500);
@@ -84,10 +93,23 @@ impl Telemetry {
         let shared = matches!(store.backend(), Backend::Postgres(_));
         let node = secret::new_id(clock.now());
         let lease = shared.then_some(Lease { work: "retention", node, lasts: 2 * PRUNE_EVERY });
+        let mut keeper = Keeper::new(examples.clone());
+        // What was noted before the last end counts before anybody looks. Other nodes that share a database fold their own.
+        if let Err(error) = keeper.fold_left_behind(&store, !shared, clock.now()) {
+            tracing::warn!(%error, "reports of before the last end are not counted yet; that is tried again");
+        }
+        let time = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|error| StoreError::Unusable(format!("the telemetry writer has no clock: {error}")))?;
         let writer = Writer {
             metrics: metrics.clone(),
             refused: refused.clone(),
-            keeper: Keeper::new(examples.clone()),
+            keeper,
+            time,
+            noted: 0,
+            fold_at: None,
+            mind_at: Instant::now() + MIND_EVERY,
             store,
             clock,
             packer: packer.clone(),
@@ -176,6 +198,12 @@ struct Writer {
     metrics: Arc<Metrics>,
     refused: Arc<Refused>,
     keeper: Keeper,
+    /// Waits for what comes, and no longer than until it is time to fold.
+    time: Runtime,
+    /// How many reports are noted and not folded, as far as is known, and when they are to be.
+    noted: usize,
+    fold_at: Option<Instant>,
+    mind_at: Instant,
     store: Store,
     clock: Clock,
     packer: Packer,
@@ -190,7 +218,15 @@ struct Writer {
 impl Writer {
     fn run(mut self, mut waiting: mpsc::Receiver<Waiting>, committed: impl Fn(Vec<Record>)) {
         let mut batch = Vec::with_capacity(BATCH);
-        while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+        loop {
+            match self.next(&mut waiting, &mut batch) {
+                Some(0) => break,
+                Some(_) => {}
+                None => {
+                    self.fold_what_is_due(&committed);
+                    continue;
+                }
+            }
             let until = Instant::now() + LINGER;
             while batch.len() < BATCH && Instant::now() < until {
                 match waiting.try_recv() {
@@ -210,6 +246,8 @@ impl Writer {
             for ((door, reason), reports) in written.outcomes.iter().filter(|((_, reason), _)| !is_refusal(reason)) {
                 self.metrics.became(door, reason, *reports);
             }
+            // What seemed to fail may be there all the same.
+            self.note(written.noted.max(failed));
             if let Some(error) = written.answers.iter().find_map(|answer| answer.as_ref().err()) {
                 tracing::error!(%error, deliveries = deliveries.len(), "a telemetry batch was not kept whole");
             }
@@ -222,8 +260,63 @@ impl Writer {
                 drop(answer.send(taken));
             }
             committed(written.records);
+            self.fold_what_is_due(&committed);
             self.train(written.whole);
             self.prune();
+        }
+        while self.noted > 0 && self.fold(&committed) {}
+    }
+
+    /// How many deliveries came: none where nobody can send any more. Nothing where it is time to fold first.
+    fn next(&self, waiting: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>) -> Option<usize> {
+        self.time.block_on(async {
+            let until = self.fold_at.map_or(self.mind_at, |at| at.min(self.mind_at));
+            tokio::time::timeout_at(until.into(), waiting.recv_many(batch, BATCH)).await.ok()
+        })
+    }
+
+    /// Folds some of what was noted here where there is much of it or it has waited, and what a node left that is gone.
+    fn fold_what_is_due(&mut self, committed: &impl Fn(Vec<Record>)) {
+        let now = Instant::now();
+        if self.noted >= FOLDED_AT_ONCE || self.fold_at.is_some_and(|at| now >= at) {
+            self.fold(committed);
+        }
+        if now < self.mind_at {
+            return;
+        }
+        self.mind_at = now + MIND_EVERY;
+        match self.keeper.fold_left_behind(&self.store, false, self.clock.now()) {
+            Ok(0) => {}
+            Ok(reports) => tracing::info!(reports, "reports of another node are counted, which left them behind"),
+            Err(error) => tracing::warn!(%error, "what other nodes left behind could not be counted"),
+        }
+    }
+
+    /// Notes that reports are to be folded.
+    fn note(&mut self, reports: usize) {
+        self.noted += reports;
+        if reports > 0 {
+            self.fold_at.get_or_insert_with(|| Instant::now() + FOLD_AFTER);
+        }
+    }
+
+    /// Folds some of what was noted. Whether that could be done.
+    fn fold(&mut self, committed: &impl Fn(Vec<Record>)) -> bool {
+        match self.keeper.fold(&self.store, self.clock.now()) {
+            Ok(folded) => {
+                self.noted = if folded.reports == 0 { 0 } else { self.noted.saturating_sub(folded.reports) };
+                self.fold_at = (self.noted > 0).then(Instant::now);
+                for ((door, reason), reports) in &folded.outcomes {
+                    self.metrics.became(door, reason, *reports);
+                }
+                committed(folded.records);
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "reports that are kept could not be counted yet; it is tried again");
+                self.fold_at = Some(Instant::now() + FOLD_AGAIN);
+                false
+            }
         }
     }
 

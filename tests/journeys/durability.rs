@@ -1,7 +1,12 @@
 //! What was acknowledged is kept: through kill -9 under load, through SIGTERM under load, once and only once.
 
 use crate::support::{Client, Engine, Program, TestDatabase, eventually, program::run_well};
-use pushback::{domain::record::Record, flows::export_history::all_records};
+use chrono::Utc;
+use pushback::{
+    domain::record::Record,
+    flows::{export_history::all_records, take_telemetry::Keeper},
+    store::keeping::Examples,
+};
 use std::{
     collections::BTreeSet,
     io::Write,
@@ -98,8 +103,19 @@ pub fn kept_ids(database: &TestDatabase) -> Vec<String> {
     reports.filter_map(|record| Some(record.id()?.to_owned())).collect()
 }
 
-/// Holds what is kept against what was told.
+/// Holds what is kept against what was told, as it was left, and after what was noted only has been folded into the counts.
 pub fn check(database: &TestDatabase, told: &Told) {
+    let left = check_ids(database, told);
+    let store = database.open();
+    Keeper::new(Examples::new(1)).fold_left_behind(&store, true, Utc::now()).expect("folded");
+    let folded = check_ids(database, told);
+    assert_eq!(left, folded, "folding loses or doubles a report");
+    let counted = database.texts("select cast(coalesce(sum(crashes), 0) as text) as t from signature");
+    assert_eq!(counted, [folded.len().to_string()], "a report is counted twice or not at all");
+}
+
+/// The ids of what is kept: each once, all that were acknowledged, and none that nobody sent.
+fn check_ids(database: &TestDatabase, told: &Told) -> BTreeSet<String> {
     let kept = kept_ids(database);
     let once: BTreeSet<String> = kept.iter().cloned().collect();
     assert_eq!(kept.len(), once.len(), "a report is kept twice");
@@ -107,8 +123,7 @@ pub fn check(database: &TestDatabase, told: &Told) {
     assert!(lost.is_empty(), "{} of {} acknowledged reports are lost: {lost:?}", lost.len(), told.acknowledged.len());
     let strange = once.iter().filter(|id| !told.acknowledged.contains(*id) && !told.unknown.contains(*id)).count();
     assert_eq!(strange, 0, "reports are kept that nobody sent");
-    let counted = database.texts("select cast(sum(crashes) as text) as t from signature");
-    assert_eq!(counted, [kept.len().to_string()], "a report is counted twice or not at all");
+    once
 }
 
 fn kill_again_and_again(engine: Engine, kills: u64) {

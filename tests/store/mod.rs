@@ -2,6 +2,7 @@
 
 mod accounts;
 mod actors;
+mod arrived;
 mod changes;
 mod coverage;
 mod faults;

@@ -64,7 +64,7 @@ pub fn read(value: &Value) -> Option<Time> {
         Value::String(text) => {
             time::parse_lenient(text).or_else(|| text.trim().parse::<f64>().ok().and_then(from_number))
         }
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) | Value::Unread(_) => None,
     }
 }
 

@@ -169,7 +169,7 @@ pub fn request(event: &Fields, scrubber: &mut Scrubber) -> Option<String> {
             Value::String(text) => !text.is_empty(),
             Value::Array(items) => !items.is_empty(),
             Value::Object(fields) => !fields.is_empty(),
-            Value::Bool(_) | Value::Number(_) => true,
+            Value::Bool(_) | Value::Number(_) | Value::Unread(_) => true,
         });
         if there {
             scrubber.note(rule);
@@ -193,10 +193,13 @@ pub fn user_hash(event: &Fields, service: &str, scrubber: &mut Scrubber) -> Opti
     (id != "{{auto}}").then(|| scrub::person_hash(service, &id))
 }
 
-/// A count that must not be negative.
+/// A report that says that it cut off more clients than this says nothing: sums of it would be worth nothing.
+const MOST_CLIENTS: i64 = 1_000_000_000;
+
+/// A count that must not be negative, nor absurd.
 pub fn count(text: &str) -> Option<i64> {
     let number = || serde_json::Number::from_f64(text.parse().ok()?).map(Value::Number);
-    whole(&Value::String(text.into())).or_else(|| whole(&number()?)).filter(|it| *it >= 0)
+    whole(&Value::String(text.into())).or_else(|| whole(&number()?)).filter(|it| (0..=MOST_CLIENTS).contains(it))
 }
 
 #[cfg(test)]

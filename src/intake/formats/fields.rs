@@ -14,7 +14,7 @@ pub fn text<'a>(value: &'a Value<'a>) -> Option<Cow<'a, str>> {
         Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(Cow::Borrowed),
         Value::Number(number) => Some(Cow::Owned(number.to_string())),
         Value::Bool(truth) => Some(Cow::Borrowed(if *truth { "true" } else { "false" })),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        Value::Null | Value::Array(_) | Value::Object(_) | Value::Unread(_) => None,
     }
 }
 
@@ -22,7 +22,7 @@ pub fn text<'a>(value: &'a Value<'a>) -> Option<Cow<'a, str>> {
 pub fn text_or_json<'a>(value: &'a Value<'a>) -> Option<Cow<'a, str>> {
     match value {
         Value::Array(_) | Value::Object(_) => Some(Cow::Owned(value.to_string())),
-        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => text(value),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null | Value::Unread(_) => text(value),
     }
 }
 
@@ -38,7 +38,7 @@ pub fn whole(value: &Value) -> Option<i64> {
             .as_i64()
             .or_else(|| number.as_f64().filter(|it| it.fract() == 0.0 && it.abs() < 9e15).map(|it| it as i64)),
         Value::String(text) => text.trim().parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) | Value::Unread(_) => None,
     }
 }
 
@@ -47,7 +47,7 @@ pub fn truth(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(truth) => Some(*truth),
         Value::String(text) => text.trim().to_ascii_lowercase().parse().ok(),
-        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) | Value::Unread(_) => None,
     }
 }
 
@@ -62,7 +62,7 @@ pub fn list<'a>(value: &'a Value<'a>) -> &'a [Value<'a>] {
             None if fields.is_empty() => &[],
             None => std::slice::from_ref(value),
         },
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => &[],
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Unread(_) => &[],
     }
 }
 
@@ -72,14 +72,14 @@ pub fn pairs(value: &Value) -> Vec<(String, String)> {
     let pair = |item: &Value| match item {
         Value::Array(pair) => owned(pair.first()?, pair.get(1)?),
         Value::Object(fields) => owned(fields.get("key")?, fields.get("value")?),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Unread(_) => None,
     };
     match value {
         Value::Object(fields) => {
             fields.iter().filter_map(|(key, value)| Some((key.trim().to_owned(), text(value)?.into_owned()))).collect()
         }
         Value::Array(items) => items.iter().filter_map(pair).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Unread(_) => Vec::new(),
     }
 }
 

@@ -82,7 +82,8 @@ fn exception(fields: &Fields, frames: Vec<Frame>, scrubber: &mut Scrubber) -> Th
 fn innermost(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
     let Some(Value::Array(frames)) = stack.get("frames") else { return Vec::new() };
     let (mut found, mut own) = (Vec::new(), 0);
-    for frame in frames.iter().rev().take(most - OUTER_FRAMES).filter_map(Value::as_object) {
+    for frame in frames.iter().rev().take(most - OUTER_FRAMES) {
+        let Value::Object(frame) = &*frame.read_on() else { continue };
         let frame = read_frame(frame, images, scrubber);
         own += usize::from(signature::counts(&frame));
         found.push(frame);
@@ -135,7 +136,7 @@ fn frames_of(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrub
         .iter()
         .enumerate()
         .filter(|(place, _)| beyond == 0 || *place < OUTER_FRAMES || *place >= OUTER_FRAMES + beyond);
-    kept.filter_map(|(_, frame)| Some(read_frame(frame.as_object()?, images, scrubber))).collect()
+    kept.filter_map(|(_, frame)| Some(read_frame(frame.read_on().as_object()?, images, scrubber))).collect()
 }
 
 fn read_frame(fields: &Fields, images: &[Image], scrubber: &mut Scrubber) -> Frame {
@@ -195,7 +196,7 @@ fn number(value: &Value) -> Option<u64> {
             Some(digits) => u64::from_str_radix(digits, 16).ok(),
             None => text.parse().ok(),
         },
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) | Value::Unread(_) => None,
     }
 }
 

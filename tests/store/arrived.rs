@@ -1,0 +1,166 @@
+//! Reports that are only noted when they come, and counted a moment later.
+
+use super::{
+    keep, minute, read,
+    reports::{crash, take, whole},
+};
+use crate::support::{Engine, TestDatabase, on_both};
+use pushback::{
+    domain::{Record, Time, crash::ReportKind},
+    flows::take_telemetry::{Delivery, Keeper, Taken},
+    store::{
+        Store, StoreError,
+        changes::Kept,
+        keeping::{Examples, Memory},
+        outcomes::Outcome,
+        reports::Report,
+    },
+};
+
+fn counted(id: &str, at: i64) -> Report {
+    Report::counted(crash(id, minute(at), "S"), ReportKind::Crash)
+}
+
+fn ids(records: &[Record]) -> Vec<&str> {
+    let mut ids: Vec<&str> = records.iter().filter_map(Record::id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn new(count: usize) -> Taken {
+    Taken { new: count, ..Taken::default() }
+}
+
+/// Crashes of the signature, of the minutes, of the hours, and the marks of the reports.
+fn sums(store: &Store) -> [i64; 4] {
+    let signature = read(store, |read| read.signature("relay", "S")).map_or(0, |row| row.crashes);
+    let minutes = read(store, |read| read.crash_minutes("relay", "production", minute(0), minute(99)));
+    let hours = read(store, |read| read.signature_hours("relay", "S", minute(0)));
+    let marks = read(store, |read| read.crashes_between("relay", "production", minute(0), minute(99))).len();
+    [signature, minutes.iter().map(|it| it.crashes).sum(), hours.iter().map(|it| it.crashes).sum(), marks as i64]
+}
+
+#[test]
+fn what_is_noted_is_read_at_once_and_counts_once_when_it_is_folded() {
+    on_both(|store| {
+        let mut keeper = Keeper::new(Examples::new(1));
+        // One is kept whole; it comes again among those that are only noted, as does one of them.
+        assert_eq!(take(&mut keeper, store, vec![whole(crash("w", minute(1), "S"))]), (new(1), 1));
+        let some = vec![counted("a", 1), counted("b", 2), counted("a", 1), counted("w", 1)];
+        assert_eq!(take(&mut keeper, store, some), (new(4), 0), "the judge hears of them when they are folded");
+        assert_eq!(sums(store), [1, 1, 1, 3], "whoever reads reports finds them, each once");
+        let received = read(store, |read| read.telemetry_received(minute(0), minute(9)));
+        assert_eq!(ids(&received), ["a", "b", "w"]);
+        assert_eq!(ids(&read(store, |read| read.telemetry_received(minute(2), minute(9)))), ["b"]);
+
+        let folded = keeper.fold(store, minute(60)).expect("folded");
+        assert_eq!((folded.reports, ids(&folded.records)), (4, vec!["a", "b"]));
+        assert_eq!(sums(store), [3, 3, 3, 3]);
+        assert_eq!(ids(&read(store, |read| read.telemetry_received(minute(0), minute(9)))), ["a", "b", "w"]);
+        let outcome = |reason: &str, reports| Outcome {
+            service: "relay".into(),
+            door: "envelope".into(),
+            reason: reason.into(),
+            reports,
+        };
+        let outcomes = read(store, |read| read.outcomes("relay", minute(0)));
+        assert_eq!(outcomes, [outcome("crash", 3), outcome("repeat", 2)]);
+
+        // What comes again later is known, whichever way it comes.
+        take(&mut keeper, store, vec![counted("b", 2), counted("c", 3)]);
+        assert_eq!(take(&mut keeper, store, vec![whole(crash("b", minute(2), "S"))]).0.repeats, 1);
+        assert_eq!(ids(&keeper.fold(store, minute(60)).expect("folded").records), ["c"]);
+        assert_eq!(keeper.fold(store, minute(60)).expect("nothing is left").reports, 0);
+        assert_eq!(sums(store), [4, 4, 4, 4]);
+    });
+}
+
+#[test]
+fn many_are_folded_part_by_part_and_every_row_of_counted_reports_is_full() {
+    on_both(|store| {
+        let mut keeper = Keeper::new(Examples::new(1));
+        for part in 0..3 {
+            let reports = (0..2_000).map(|number| counted(&format!("c{part}-{number}"), number % 5)).collect();
+            take(&mut keeper, store, reports);
+        }
+        let parts: Vec<usize> = (0..3).map(|_| keeper.fold(store, minute(60)).expect("folded").reports).collect();
+        assert_eq!(parts, [6_000, 0, 0], "three commits are enough for one part");
+        assert_eq!(sums(store), [6_000; 4]);
+        assert_eq!(keep(store, |tx| tx.drop_blocks(minute(99), 1_000)), 6_000_usize.div_ceil(256));
+        assert_eq!(sums(store), [6_000, 6_000, 6_000, 0]);
+    });
+}
+
+#[test]
+fn what_a_node_left_behind_is_folded_once_by_whoever_finds_it() {
+    on_both(|store| {
+        let (mut gone, mut here) = (Keeper::new(Examples::new(1)), Keeper::new(Examples::new(1)));
+        take(&mut gone, store, vec![counted("a", 1), counted("b", 2)]);
+        take(&mut here, store, vec![counted("c", 2)]);
+        let soon = minute(2) + pushback::domain::time::seconds(10);
+        assert_eq!(here.fold_left_behind(store, false, soon).expect("looked"), 0, "it may still come to it");
+        assert_eq!(here.fold_left_behind(store, false, minute(3)).expect("folded"), 2);
+        assert_eq!(gone.fold(store, minute(3)).expect("it was not gone").reports, 0);
+        assert_eq!(sums(store), [2, 2, 2, 3], "its own wait for their time");
+        assert_eq!(gone.fold_left_behind(store, true, minute(2)).expect("all"), 1);
+        assert_eq!(sums(store), [3; 4]);
+    });
+}
+
+#[test]
+fn a_row_that_cannot_be_read_stays_and_keeps_no_other_from_being_counted() {
+    for engine in Engine::BOTH {
+        let database = TestDatabase::new(engine);
+        let store = database.open();
+        let mut keeper = Keeper::new(Examples::new(1));
+        for id in ["a", "b", "c"] {
+            take(&mut keeper, &store, vec![counted(id, 1)]);
+        }
+        let zero = if engine == Engine::Sqlite { "x'00'" } else { "'\\x00'" };
+        database.batch(&format!("update arrived set body = {zero} where number = 1")).expect("broken");
+        let folded: Vec<usize> = (0..3).map(|_| keeper.fold(&store, minute(60)).expect("folded").reports).collect();
+        assert_eq!(folded, [1, 1, 0]);
+        assert_eq!(read(&store, |read| read.signature("relay", "S")).expect("counted").crashes, 2);
+        assert_eq!(database.texts("select cast(number as text) as t from arrived"), ["1"], "nothing is thrown away");
+        assert!(Keeper::new(Examples::new(1)).fold_left_behind(&store, true, minute(60)).is_ok());
+        // What could never be folded is not taken, and costs nobody else.
+        let nul = Report::counted(
+            pushback::domain::crash::Crash { host: Some("\0".into()), ..crash("nul", minute(1), "S") },
+            ReportKind::Crash,
+        );
+        let delivery = |report| Delivery {
+            service: "relay".into(),
+            door: "envelope",
+            reports: vec![report],
+            ..Delivery::default()
+        };
+        let written = keeper.take(&store, &[delivery(nul), delivery(counted("d", 1))], minute(60));
+        assert!(written.answers[0].is_err() && written.answers[1].is_ok(), "{:?}", written.answers);
+        assert_eq!(keeper.fold(&store, minute(60)).expect("folded").reports, 1);
+    }
+}
+
+#[test]
+fn a_nodes_rows_are_taken_in_their_order_and_by_one_at_a_time() {
+    on_both(|store| {
+        let reports: Vec<Report> = ["a", "b"].iter().map(|id| counted(id, 1)).collect();
+        let noted = |number, report| keep(store, |tx| tx.note_arrived(7, number, &[("envelope", report)]));
+        assert_eq!((noted(3, &reports[0]), noted(5, &reports[1])), (4, 6));
+        let twice: Vec<(&str, &Report)> = vec![("envelope", &reports[0]), ("store", &reports[1])];
+        assert_eq!(keep(store, |tx| tx.note_arrived(8, 0, &twice)), 2, "each door has a row");
+        assert_eq!(read(store, |read| read.first_arrived(7, 4)), Some(5));
+        let mut nodes = read(store, |read| read.nodes_of_arrived(Time::MAX_UTC));
+        nodes.sort_unstable();
+        assert_eq!((nodes, read(store, |read| read.nodes_of_arrived(minute(0)))), (vec![7, 8], vec![]));
+        let taken = keep(store, |tx| tx.take_arrived(7, 0, 1));
+        assert_eq!(taken.len(), 1);
+        assert_eq!((taken[0].service.as_str(), taken[0].door.as_str()), ("relay", "envelope"));
+        assert_eq!(taken[0].reports[0].crash.id, "a");
+        keep(store, |tx| tx.ensure_service("relay", "key", minute(0)).map(drop));
+        let count = |tx: &mut pushback::store::Tx<'_>| {
+            let (kept, _) = tx.count_reports(&[&reports[1], &reports[1]], &Memory::new(Examples::new(1)))?;
+            Ok::<_, StoreError>(kept)
+        };
+        assert_eq!(keep(store, count), [Kept::New, Kept::Repeat]);
+    });
+}
