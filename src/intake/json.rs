@@ -318,7 +318,7 @@ impl<'de> Visitor<'de> for Without {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(16);
         while let Some(Name(name)) = entries.next_key::<Name<'de>>()? {
             if self.0.contains(&name.as_ref()) {
                 entries.next_value::<IgnoredAny>()?;
@@ -349,6 +349,10 @@ fn position(error: &serde_json::Error) -> String {
 
 /// Counts depth and values without building anything.
 fn measure(bytes: &[u8]) -> Result<(), JsonError> {
+    // So short a text has not so many values, and so few brackets are not nested so deep: no need to tell them from those in texts.
+    if bytes.len() <= MOST_VALUES && memchr::memchr2_iter(b'{', b'[', bytes).take(DEEPEST + 1).count() <= DEEPEST {
+        return Ok(());
+    }
     let (mut depth, mut values, mut at) = (0_usize, 1_usize, 0);
     while let Some(byte) = bytes.get(at) {
         at += 1;

@@ -29,7 +29,7 @@ pub fn application(
         .app_data(web::PathConfig::default().error_handler(|error, _| wrong_address("path", &error)))
         .wrap(middleware::Compress::default())
         .wrap(middleware::from_fn(headers::around))
-        // First, since each address is held against one pattern after another, and a storm comes in here.
+        // First, since each address is held against one after another, and a storm comes in here.
         .configure(api::doors::routes)
         .route("/healthz", get().to(health::alive))
         .route("/readyz", get().to(health::ready))

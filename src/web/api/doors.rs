@@ -24,9 +24,9 @@ use crate::{
     workers::commit_telemetry::{NotTaken, Telemetry},
 };
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, guard,
     http::{Method, StatusCode, header},
-    web::{self, Bytes, Data, Path, ServiceConfig},
+    web::{self, Bytes, Data, ServiceConfig},
 };
 use projects::{Project, Projects, look_up};
 use refusal::{Refusal, open};
@@ -44,21 +44,18 @@ const AT_ONCE: usize = 8 << 10;
 /// What is never kept: clients that obey stop sending it for a day.
 const NOT_STORED: &str = "86400:transaction;span;replay;profile;profile_chunk:key:not_stored";
 
-/// Puts the doors into the site.
+/// Puts the doors into the site. Where an address leads is told here by its parts: the patterns of the site's own routes would take
+/// longer than reading the report.
 pub fn routes(site: &mut ServiceConfig) {
-    let door = |kind: Kind, path: &str| {
-        web::resource(path)
-            .route(web::post().to(
-                move |app: Data<App>, request: HttpRequest, path: Path<(String, String)>, payload: web::Payload| {
-                    enter(kind, app, request, path, payload)
-                },
-            ))
-            .route(web::method(Method::OPTIONS).to(preflight))
-            .default_service(web::to(wrong_method))
-    };
-    site.service(door(Kind::Envelope, "/api/{project:\\d+}/envelope{slash:/?}"))
-        .service(door(Kind::Store, "/api/{project:\\d+}/store{slash:/?}"))
-        .service(web::resource("/api/{project:\\d+}/{rest:.*}").default_service(web::to(no_such_door)));
+    let is_ours = guard::fn_guard(|asked| parts(asked.head().uri.path()).is_some());
+    site.service(web::scope("/api").guard(is_ours).default_service(web::to(enter)));
+}
+
+/// The number of a project and what stands behind it, in the address of a door.
+fn parts(path: &str) -> Option<(&str, &str)> {
+    let (project, rest) = path.strip_prefix("/api/")?.split_once('/')?;
+    let is_number = !project.is_empty() && project.bytes().all(|it| it.is_ascii_digit());
+    is_number.then_some((project, rest.strip_suffix('/').unwrap_or(rest)))
 }
 
 /// Which door.
@@ -71,6 +68,10 @@ enum Kind {
 }
 
 impl Kind {
+    fn parse(word: &str) -> Option<Kind> {
+        [Kind::Envelope, Kind::Store].into_iter().find(|kind| kind.word() == word)
+    }
+
     fn word(self) -> &'static str {
         match self {
             Kind::Envelope => "envelope",
@@ -112,7 +113,7 @@ impl Default for Doors {
     }
 }
 
-async fn preflight() -> HttpResponse {
+fn preflight() -> HttpResponse {
     open(StatusCode::OK)
         .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"))
         .insert_header((
@@ -124,26 +125,27 @@ async fn preflight() -> HttpResponse {
         .finish()
 }
 
-async fn wrong_method() -> HttpResponse {
+fn wrong_method() -> HttpResponse {
     let mut answer = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Reports are sent here with POST.").answer();
     answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST, OPTIONS"));
     answer
 }
 
-async fn no_such_door() -> HttpResponse {
+fn no_such_door() -> HttpResponse {
     let detail =
         "There is no such door. Crash reports go to envelope/ or store/ of a project; minidumps are not taken yet.";
     Refusal::new(StatusCode::NOT_FOUND, detail).answer()
 }
 
-async fn enter(
-    kind: Kind,
-    app: Data<App>,
-    request: HttpRequest,
-    path: Path<(String, String)>,
-    payload: web::Payload,
-) -> HttpResponse {
-    match take(kind, &app, &request, &path.0, payload).await {
+async fn enter(app: Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let Some((project, rest)) = parts(request.path()) else { return no_such_door() };
+    let Some(kind) = Kind::parse(rest) else { return no_such_door() };
+    match *request.method() {
+        Method::POST => {}
+        Method::OPTIONS => return preflight(),
+        _ => return wrong_method(),
+    }
+    match take(kind, &app, &request, project, payload).await {
         Ok(Some(id)) => {
             open(StatusCode::OK).insert_header(("X-Sentry-Rate-Limits", NOT_STORED)).json(json!({ "id": id }))
         }
