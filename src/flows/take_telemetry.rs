@@ -113,6 +113,17 @@ impl Keeper {
         Keeper { memory: Memory::new(examples), services: HashSet::new(), node, number: 0, fold_from: 0 }
     }
 
+    /// Another one, which folds what this one notes, beside it.
+    pub fn folder(&self) -> Keeper {
+        Keeper {
+            memory: Memory::new(self.memory.examples().clone()),
+            services: HashSet::new(),
+            node: self.node,
+            number: 0,
+            fold_from: 0,
+        }
+    }
+
     /// Commits deliveries together. If the whole fails by one of them, each is tried alone, so that one bad row costs only
     /// itself.
     pub fn take(&mut self, store: &Store, deliveries: &[Delivery], now: Time) -> Written {

@@ -1,7 +1,9 @@
 //! What reached us in a range of time: for the judge, for exports, and to train dictionaries on.
 
 use super::{
-    Read, StoreError, on_each,
+    Read, StoreError,
+    blocks::RowsRead,
+    on_each,
     packing::Unpacker,
     reports::{HASH, HeadRow},
     schema::report,
@@ -16,8 +18,12 @@ use std::collections::HashMap;
 
 impl Read<'_> {
     /// Crashes that reached us from one instant on and before another, in no order, with what their columns say: all that is
-    /// judged.
-    pub(super) fn crashes_received(&mut self, within: (Time, Time)) -> Result<Vec<Crash>, StoreError> {
+    /// judged. Of rows of counted reports that are known only what is new.
+    pub(super) fn crashes_received(
+        &mut self,
+        within: (Time, Time),
+        known: Option<&mut RowsRead>,
+    ) -> Result<Vec<Crash>, StoreError> {
         let rows: Vec<(HeadRow, Vec<u8>)> = on_each!(self.db, c => report::table
             .filter(report::received_at.ge(time::micros(within.0)))
             .filter(report::received_at.lt(time::micros(within.1)))
@@ -38,7 +44,7 @@ impl Read<'_> {
                 crashes.extend(crash);
             }
         }
-        crashes.extend(self.counted_crashes(within)?);
+        crashes.extend(self.counted_crashes(within, known)?);
         Ok(crashes)
     }
 
@@ -59,12 +65,16 @@ impl Read<'_> {
                 crashes.push(head.with_body(&text, title)?.crash);
             }
         }
-        crashes.extend(self.counted_crashes(within)?);
+        crashes.extend(self.counted_crashes(within, None)?);
         Ok(crashes)
     }
 
-    fn counted_crashes(&mut self, within: (Time, Time)) -> Result<impl Iterator<Item = Crash> + use<>, StoreError> {
-        let counted = self.counted_received(within)?;
+    fn counted_crashes(
+        &mut self,
+        within: (Time, Time),
+        known: Option<&mut RowsRead>,
+    ) -> Result<impl Iterator<Item = Crash> + use<>, StoreError> {
+        let counted = self.counted_received(within, known)?;
         Ok(counted.into_iter().filter(|(_, kind)| *kind == ReportKind::Crash).map(|(it, _)| it))
     }
 

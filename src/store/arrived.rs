@@ -175,11 +175,9 @@ impl Read<'_> {
         }
         let mut left = Vec::new();
         for (service, reports) in by_service {
-            let ids: Vec<&str> = reports.iter().map(|(it, _)| it.id.as_str()).collect();
-            let marks: Vec<i64> = ids.iter().map(|id| mark(service, id)).collect();
-            let whole = self.whole_among(service, &ids)?;
+            let marks: Vec<i64> = reports.iter().map(|(it, _)| mark(service, &it.id)).collect();
             let mut met = self.counted_among(service, &marks)?;
-            let new = |((it, _), mark): &((Crash, ReportKind), i64)| !whole.contains_key(&it.id) && met.insert(*mark);
+            let new = |(_, mark): &((Crash, ReportKind), i64)| met.insert(*mark);
             left.extend(reports.into_iter().zip(marks).filter(new).map(|(it, _)| it));
         }
         Ok(left)

@@ -195,6 +195,11 @@ pub(super) fn mark(service: &str, id: &str) -> i64 {
     i64::from_be_bytes(std::array::from_fn(|at| hash[at]))
 }
 
+/// Rows of counted reports that were read before, with how many reports each held then: whoever reads the last seconds again and again
+/// reads each once.
+#[derive(Debug, Clone, Default)]
+pub struct RowsRead(HashMap<(String, Vec<u8>), i64>);
+
 impl Tx<'_> {
     /// Writes a row, anew where it has grown.
     pub(super) fn keep_block(&mut self, service: &str, it: &OpenBlock) -> Result<(), StoreError> {
@@ -280,19 +285,42 @@ impl Read<'_> {
     pub(super) fn counted_received(
         &mut self,
         (from, to): (Time, Time),
+        known: Option<&mut RowsRead>,
     ) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
         // An index has no other bound for the end of a range. Rows of earlier versions are twice as long at most where a clock was set back
         // once.
         let last = time::micros(to).saturating_add(2 * LONGEST);
-        let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
-            .filter(report_block::last_received.ge(time::micros(from)))
-            .filter(report_block::last_received.le(last))
-            .filter(report_block::first_received.lt(time::micros(to)))
-            .select(BlockRow::as_select())
-            .load(c))?;
+        let meant = |row: &BlockRow| -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+            Ok(reports_of(row)?.into_iter().filter(|(it, _)| (from..to).contains(&it.received_at)).collect())
+        };
         let mut found = Vec::new();
-        for row in &rows {
-            found.extend(reports_of(row)?.into_iter().filter(|(it, _)| (from..to).contains(&it.received_at)));
+        if let Some(known) = known {
+            let rows: Vec<(String, Vec<u8>, i64)> = on_each!(self.db, c => report_block::table
+                .filter(report_block::last_received.ge(time::micros(from)))
+                .filter(report_block::last_received.le(last))
+                .filter(report_block::first_received.lt(time::micros(to)))
+                .select((report_block::service, report_block::block, report_block::reports))
+                .load(c))?;
+            let rows: HashMap<(String, Vec<u8>), i64> =
+                rows.into_iter().map(|(service, block, reports)| ((service, block), reports)).collect();
+            for (name, _) in rows.iter().filter(|(name, reports)| known.0.get(name) != Some(reports)) {
+                let row: BlockRow = on_each!(self.db, c => report_block::table
+                    .find((&name.0, &name.1))
+                    .select(BlockRow::as_select())
+                    .first(c))?;
+                found.extend(meant(&row)?);
+            }
+            known.0 = rows;
+        } else {
+            let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
+                .filter(report_block::last_received.ge(time::micros(from)))
+                .filter(report_block::last_received.le(last))
+                .filter(report_block::first_received.lt(time::micros(to)))
+                .select(BlockRow::as_select())
+                .load(c))?;
+            for row in &rows {
+                found.extend(meant(row)?);
+            }
         }
         found.extend(self.arrived_within((from, to))?);
         Ok(found)

@@ -97,6 +97,11 @@ impl Memory {
         Memory { examples, numbers: HashMap::new(), open: HashMap::new() }
     }
 
+    /// How many of each kind are kept whole, and how many are by now.
+    pub fn examples(&self) -> &Examples {
+        &self.examples
+    }
+
     /// Takes over what a committed transaction learned.
     pub fn learn(&mut self, mut learned: Learned) {
         learned.open.values_mut().for_each(OpenBlock::is_written);
@@ -234,16 +239,14 @@ impl Tx<'_> {
                 continue;
             }
             let number = number_of(crash, memory, &learned);
+            marks.entry(&crash.service).or_default().push(mark);
             let body = match &it.whole {
                 Some(body) if self.has_room(crash, number, memory, &mut learned)? => Some(body),
                 _ => None,
             };
             match body {
                 Some(body) => whole.push((crash, it.kind, body, number)),
-                None => {
-                    self.into_block(crash, it.kind, memory, &mut learned)?;
-                    marks.entry(&crash.service).or_default().push(mark);
-                }
+                None => self.into_block(crash, it.kind, memory, &mut learned)?,
             }
             sums.add(crash, it.kind, number, body.is_some());
         }
@@ -274,10 +277,8 @@ impl Tx<'_> {
         }
         let mut kept = vec![Kept::Repeat; reports.len()];
         for (service, places) in by_service {
-            let ids: Vec<&str> = places.iter().map(|place| reports[*place].crash.id.as_str()).collect();
-            let whole = self.whole_among(service, &ids)?;
-            let others = places.into_iter().zip(ids).filter(|(_, id)| !whole.contains_key(*id));
-            let marks: Vec<(usize, i64)> = others.map(|(place, id)| (place, mark(service, id))).collect();
+            let marks: Vec<(usize, i64)> =
+                places.into_iter().map(|place| (place, mark(service, &reports[place].crash.id))).collect();
             let mut new = self.note_counted(service, marks.iter().map(|(_, mark)| *mark).collect())?;
             // An id that came twice is new once.
             marks.into_iter().filter(|(_, mark)| new.remove(mark)).for_each(|(place, _)| kept[place] = Kept::New);
@@ -334,8 +335,12 @@ impl Tx<'_> {
         }
         let mut known = HashMap::new();
         for (service, (ids, marks)) in asked {
-            let found = Ids { whole: self.whole_among(service, &ids)?, counted: self.counted_among(service, &marks)? };
-            known.insert(service, found);
+            let counted = self.counted_among(service, &marks)?;
+            // Few are known, and of those alone it is to be told what they were.
+            let met: Vec<&str> =
+                ids.into_iter().zip(&marks).filter(|(_, mark)| counted.contains(mark)).map(|(id, _)| id).collect();
+            let whole = if met.is_empty() { HashMap::new() } else { self.whole_among(service, &met)? };
+            known.insert(service, Ids { whole, counted });
         }
         Ok(known)
     }

@@ -1,9 +1,11 @@
 //! Reports that are kept whole: a few of each signature, release and hour, for people to read. All others are only counted.
 
 use super::{
-    Read, StoreError, Tx, on_each,
+    Read, StoreError, Tx,
+    blocks::mark,
+    on_each,
     packing::{Packer, Unpacker},
-    schema::report,
+    schema::{counted, report},
 };
 use crate::domain::{
     Record, Time,
@@ -296,6 +298,10 @@ impl Tx<'_> {
             for some in ids.chunks(500) {
                 on_each!(self.db, c => diesel::delete(
                     report::table.filter(report::service.eq(service)).filter(report::id.eq_any(some)),
+                ).execute(c))?;
+                let marks: Vec<i64> = some.iter().map(|id| mark(service, id)).collect();
+                on_each!(self.db, c => diesel::delete(
+                    counted::table.filter(counted::service.eq(service)).filter(counted::id.eq_any(&marks)),
                 ).execute(c))?;
             }
         }

@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use serde_json::{Map, Value, json};
 
 pub use super::{
+    blocks::RowsRead,
     reports::{CrashMark, StoredReport},
     rollups::{CrashCount, CrashMinute, SignatureHour},
     signatures::SignatureRow,
@@ -229,7 +230,14 @@ impl Read<'_> {
     /// records in no order.
     pub fn telemetry_received(&mut self, from: Time, before: Time) -> Result<Vec<Record>, StoreError> {
         let mut records = self.exposures_received((from, before))?;
-        records.extend(self.crashes_received((from, before))?.into_iter().map(Record::Crash));
+        records.extend(self.crashes_received((from, before), None)?.into_iter().map(Record::Crash));
+        Ok(records)
+    }
+
+    /// The same, for whoever reads the last seconds again and again: of counted reports those are left out that were read before.
+    pub fn telemetry_anew(&mut self, from: Time, before: Time, read: &mut RowsRead) -> Result<Vec<Record>, StoreError> {
+        let mut records = self.exposures_received((from, before))?;
+        records.extend(self.crashes_received((from, before), Some(read))?.into_iter().map(Record::Crash));
         Ok(records)
     }
 

@@ -126,7 +126,11 @@ impl Store {
             in_line: AtomicU32::new(0),
             _lock: lock,
         };
-        Ok(Store { backend, shared: Arc::new(shared), origin: Arc::from("pushback") })
+        let store = Store { backend, shared: Arc::new(shared), origin: Arc::from("pushback") };
+        if !store.read::<_, StoreError>(|read| read.has_noted_all())? {
+            store.keep::<_, StoreError>(|tx| tx.note_whole())?;
+        }
+        Ok(store)
     }
 
     /// Which engine, and where.

@@ -1,13 +1,16 @@
 //! The telemetry writer: requests wait in one bounded queue, and each is answered after the commit that holds it.
 
-use super::quota::{Quota, Refused};
+use super::{
+    fold_telemetry::Folding,
+    quota::{Quota, Refused},
+};
 use crate::{
     clock::Clock,
     config::Kept,
     domain::Record,
     flows::{
         prune_telemetry::prune_telemetry,
-        take_telemetry::{Delivery, FOLDED_AT_ONCE, Keeper, Taken, train_dictionary, wants_dictionary},
+        take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
     },
     outbound::metrics::Metrics,
     secret,
@@ -15,16 +18,13 @@ use crate::{
 };
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::{
-    runtime::Runtime,
-    sync::{mpsc, oneshot},
-};
+use tokio::sync::{mpsc, oneshot};
 
 /// How many deliveries may wait. The only buffer there is.
 const QUEUE: usize = 1024;
@@ -32,12 +32,6 @@ const QUEUE: usize = 1024;
 const BATCH: usize = 256;
 /// How long the writer waits for more to come, once it has one.
 const LINGER: Duration = Duration::from_millis(2);
-/// How long reports that are only counted wait until they are folded into the counts, from the first of them on; fewer where many come.
-const FOLD_AFTER: Duration = Duration::from_millis(500);
-/// And how long after that failed.
-const FOLD_AGAIN: Duration = Duration::from_secs(5);
-/// How often it is looked whether another node is gone that left such reports.
-const MIND_EVERY: Duration = Duration::from_secs(10);
 /// How often what is too old is looked for, and how often while there is more of it.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_ON: Duration = Duration::from_millis(500);
@@ -98,18 +92,14 @@ impl Telemetry {
         if let Err(error) = keeper.fold_left_behind(&store, !shared, clock.now()) {
             tracing::warn!(%error, "reports of before the last end are not counted yet; that is tried again");
         }
-        let time = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .map_err(|error| StoreError::Unusable(format!("the telemetry writer has no clock: {error}")))?;
+        let committed = Arc::new(Mutex::new(committed));
+        let folding =
+            Folding::start(keeper.folder(), store.clone(), clock, metrics.clone(), hand_over(committed.clone()))?;
         let writer = Writer {
             metrics: metrics.clone(),
             refused: refused.clone(),
             keeper,
-            time,
-            noted: 0,
-            fold_at: None,
-            mind_at: Instant::now() + MIND_EVERY,
+            folding,
             store,
             clock,
             packer: packer.clone(),
@@ -121,7 +111,7 @@ impl Telemetry {
         };
         let thread = std::thread::Builder::new()
             .name("commit-telemetry".into())
-            .spawn(move || writer.run(waiting, committed))
+            .spawn(move || writer.run(waiting, hand_over(committed)))
             .map_err(|error| {
                 StoreError::Unusable(format!("no thread could be had for the telemetry writer: {error}"))
             })?;
@@ -184,6 +174,11 @@ impl Telemetry {
     }
 }
 
+/// What two threads hand new records to.
+fn hand_over<F: Fn(Vec<Record>)>(committed: Arc<Mutex<F>>) -> impl Fn(Vec<Record>) {
+    move |records| committed.lock().unwrap_or_else(PoisonError::into_inner)(records)
+}
+
 /// Whether a reason says that a request was refused.
 fn is_refusal(reason: &str) -> bool {
     reason.starts_with("refused ")
@@ -198,12 +193,7 @@ struct Writer {
     metrics: Arc<Metrics>,
     refused: Arc<Refused>,
     keeper: Keeper,
-    /// Waits for what comes, and no longer than until it is time to fold.
-    time: Runtime,
-    /// How many reports are noted and not folded, as far as is known, and when they are to be.
-    noted: usize,
-    fold_at: Option<Instant>,
-    mind_at: Instant,
+    folding: Folding,
     store: Store,
     clock: Clock,
     packer: Packer,
@@ -218,15 +208,7 @@ struct Writer {
 impl Writer {
     fn run(mut self, mut waiting: mpsc::Receiver<Waiting>, committed: impl Fn(Vec<Record>)) {
         let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            match self.next(&mut waiting, &mut batch) {
-                Some(0) => break,
-                Some(_) => {}
-                None => {
-                    self.fold_what_is_due(&committed);
-                    continue;
-                }
-            }
+        while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
             let until = Instant::now() + LINGER;
             while batch.len() < BATCH && Instant::now() < until {
                 match waiting.try_recv() {
@@ -246,8 +228,6 @@ impl Writer {
             for ((door, reason), reports) in written.outcomes.iter().filter(|((_, reason), _)| !is_refusal(reason)) {
                 self.metrics.became(door, reason, *reports);
             }
-            // What seemed to fail may be there all the same.
-            self.note(written.noted.max(failed));
             if let Some(error) = written.answers.iter().find_map(|answer| answer.as_ref().err()) {
                 tracing::error!(%error, deliveries = deliveries.len(), "a telemetry batch was not kept whole");
             }
@@ -260,63 +240,10 @@ impl Writer {
                 drop(answer.send(taken));
             }
             committed(written.records);
-            self.fold_what_is_due(&committed);
+            // What seemed to fail may be there all the same.
+            self.folding.note(written.noted.max(failed));
             self.train(written.whole);
             self.prune();
-        }
-        while self.noted > 0 && self.fold(&committed) {}
-    }
-
-    /// How many deliveries came: none where nobody can send any more. Nothing where it is time to fold first.
-    fn next(&self, waiting: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>) -> Option<usize> {
-        self.time.block_on(async {
-            let until = self.fold_at.map_or(self.mind_at, |at| at.min(self.mind_at));
-            tokio::time::timeout_at(until.into(), waiting.recv_many(batch, BATCH)).await.ok()
-        })
-    }
-
-    /// Folds some of what was noted here where there is much of it or it has waited, and what a node left that is gone.
-    fn fold_what_is_due(&mut self, committed: &impl Fn(Vec<Record>)) {
-        let now = Instant::now();
-        if self.noted >= FOLDED_AT_ONCE || self.fold_at.is_some_and(|at| now >= at) {
-            self.fold(committed);
-        }
-        if now < self.mind_at {
-            return;
-        }
-        self.mind_at = now + MIND_EVERY;
-        match self.keeper.fold_left_behind(&self.store, false, self.clock.now()) {
-            Ok(0) => {}
-            Ok(reports) => tracing::info!(reports, "reports of another node are counted, which left them behind"),
-            Err(error) => tracing::warn!(%error, "what other nodes left behind could not be counted"),
-        }
-    }
-
-    /// Notes that reports are to be folded.
-    fn note(&mut self, reports: usize) {
-        self.noted += reports;
-        if reports > 0 {
-            self.fold_at.get_or_insert_with(|| Instant::now() + FOLD_AFTER);
-        }
-    }
-
-    /// Folds some of what was noted. Whether that could be done.
-    fn fold(&mut self, committed: &impl Fn(Vec<Record>)) -> bool {
-        match self.keeper.fold(&self.store, self.clock.now()) {
-            Ok(folded) => {
-                self.noted = if folded.reports == 0 { 0 } else { self.noted.saturating_sub(folded.reports) };
-                self.fold_at = (self.noted > 0).then(Instant::now);
-                for ((door, reason), reports) in &folded.outcomes {
-                    self.metrics.became(door, reason, *reports);
-                }
-                committed(folded.records);
-                true
-            }
-            Err(error) => {
-                tracing::error!(%error, "reports that are kept could not be counted yet; it is tried again");
-                self.fold_at = Some(Instant::now() + FOLD_AGAIN);
-                false
-            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     },
     judge::{Judge, Said, Settings},
     secret,
-    store::{Backend, Store, leases::Lease},
+    store::{Backend, Store, leases::Lease, telemetry::RowsRead},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -80,6 +80,7 @@ struct Feed {
     /// Whether beginning again was begun and has not come to its end: nothing that is remembered holds then.
     again: bool,
     polled: Instant,
+    rows_read: RowsRead,
     /// What the judge said that is not kept yet.
     unsaid: Vec<Said>,
     reopened: u32,
@@ -230,6 +231,7 @@ impl Feed {
             behind: false,
             again: true,
             polled: Instant::now(),
+            rows_read: RowsRead::default(),
             unsaid: Vec::new(),
             reopened: 0,
         }
@@ -303,8 +305,11 @@ impl Feed {
         let (epoch, stored) = self.store.read::<_, Error>(|read| {
             let epoch = read.setting(HISTORY_EPOCH)?;
             let mut stored = read.changes_since(since)?;
-            if read_telemetry {
+            // What was dropped was in rows that count as read.
+            if self.behind {
                 stored.extend(read.telemetry_received(since, Time::MAX_UTC)?);
+            } else if shared {
+                stored.extend(read.telemetry_anew(since, Time::MAX_UTC, &mut self.rows_read)?);
             }
             Ok((epoch, stored))
         })?;
@@ -344,6 +349,7 @@ impl Feed {
         // Beside the one that is asked, which knows more until this one has caught up.
         let mut judge = Judge::of_a_store(Settings::default());
         self.seen.clear();
+        self.rows_read = RowsRead::default();
         self.fed_to = time::from_micros(0);
         let began = self.clock.now();
         // Part by part, so that a long history need not be held at once.

@@ -14,6 +14,7 @@ use pushback::{
         keeping::{Examples, Memory},
         outcomes::Outcome,
         reports::Report,
+        telemetry::RowsRead,
     },
 };
 
@@ -86,8 +87,17 @@ fn many_are_folded_part_by_part_and_every_row_of_counted_reports_is_full() {
         let parts: Vec<usize> = (0..3).map(|_| keeper.fold(store, minute(60)).expect("folded").reports).collect();
         assert_eq!(parts, [6_000, 0, 0], "three commits are enough for one part");
         assert_eq!(sums(store), [6_000; 4]);
-        assert_eq!(keep(store, |tx| tx.drop_blocks(minute(99), 1_000)), 6_000_usize.div_ceil(256));
-        assert_eq!(sums(store), [6_000, 6_000, 6_000, 0]);
+        // Whoever reads the last minutes again and again is told only what is new.
+        let mut rows = RowsRead::default();
+        let mut anew = || read(store, |read| read.telemetry_anew(minute(0), minute(99), &mut rows)).len();
+        assert_eq!((anew(), anew()), (6_000, 0));
+        take(&mut keeper, store, vec![counted("late", 4)]);
+        assert_eq!((anew(), anew()), (1, 1), "what is not folded is no row yet");
+        assert_eq!(keeper.fold(store, minute(60)).expect("folded").reports, 1);
+        let grown = 6_001 % 256;
+        assert_eq!((anew(), anew()), (grown, 0), "the row that grew is read again");
+        assert_eq!(keep(store, |tx| tx.drop_blocks(minute(99), 1_000)), 6_001_usize.div_ceil(256));
+        assert_eq!(sums(store), [6_001, 6_001, 6_001, 0]);
     });
 }
 
