@@ -6,7 +6,7 @@ use super::{Error, record_change::know_service};
 use crate::{
     domain::{Record, Time, crash::ReportKind, exposure::Exposure, time},
     store::{
-        Actor, Store, StoreError, Tx,
+        Actor, Backend, Store, StoreError, Tx,
         changes::Kept,
         keeping::{Examples, Learned, Memory},
         outcomes::Outcome,
@@ -90,8 +90,14 @@ pub struct Folded {
 
 /// Services that are remembered as known; past that all are asked for again.
 const REMEMBERED: usize = 10_000;
-/// As many noted reports are folded in one transaction, and the rest of the commit that the last of them came with.
-pub const FOLDED_AT_ONCE: usize = 4_096;
+/// As many noted reports are folded in one transaction, and the rest of the commit that the last of them came with: few enough on
+/// SQLite that people who wait for its one writer do not notice, and more on PostgreSQL, where nobody waits.
+pub fn folded_at_once(store: &Store) -> usize {
+    match store.backend() {
+        Backend::Sqlite(_) => 1_024,
+        Backend::Postgres(_) => 4_096,
+    }
+}
 /// After so long reports that another node noted are folded by whoever finds them: that node is gone.
 const LEFT_BEHIND: i64 = 15;
 
@@ -203,7 +209,7 @@ impl Keeper {
     /// Folds what a node noted, from one number on. A row that cannot be folded is left where it is, and passed over from then on.
     fn fold_from(&mut self, store: &Store, node: i64, from: &mut i64, now: Time) -> Result<Folded, StoreError> {
         loop {
-            let error = match self.fold_some(store, node, *from, FOLDED_AT_ONCE, now) {
+            let error = match self.fold_some(store, node, *from, folded_at_once(store), now) {
                 Err(StoreError::Other(_) | StoreError::Corrupt(_)) => {
                     match self.fold_some(store, node, *from, 1, now) {
                         Err(error @ (StoreError::Other(_) | StoreError::Corrupt(_))) => error,

@@ -246,7 +246,7 @@ impl Tx<'_> {
             };
             match body {
                 Some(body) => whole.push((crash, it.kind, body, number)),
-                None => self.into_block(crash, it.kind, memory, &mut learned)?,
+                None => self.put_into_row(crash, it.kind, memory, &mut learned)?,
             }
             sums.add(crash, it.kind, number, body.is_some());
         }
@@ -286,7 +286,7 @@ impl Tx<'_> {
         let mut sums = Sums::default();
         for (it, _) in reports.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New) {
             let number = number_of(&it.crash, memory, &learned);
-            self.into_block(&it.crash, it.kind, memory, &mut learned)?;
+            self.put_into_row(&it.crash, it.kind, memory, &mut learned)?;
             sums.add(&it.crash, it.kind, number, false);
         }
         for (service, open) in &learned.open {
@@ -297,7 +297,7 @@ impl Tx<'_> {
     }
 
     /// Puts a report into the row of its service that takes reports in. A row that is full is written.
-    fn into_block(
+    fn put_into_row(
         &mut self,
         it: &Crash,
         kind: ReportKind,

@@ -4,7 +4,7 @@
 use crate::{
     clock::Clock,
     domain::Record,
-    flows::take_telemetry::{FOLDED_AT_ONCE, Keeper},
+    flows::take_telemetry::{Keeper, folded_at_once},
     outbound::metrics::Metrics,
     store::{Store, StoreError},
 };
@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether another node is gone that left such reports.
 const MIND_EVERY: Duration = Duration::from_secs(10);
 /// As many reports may wait; past that whoever notes more waits a little each time.
-const MOST: usize = 16 * FOLDED_AT_ONCE;
+const MOST: usize = 65_536;
 
 /// Where the writer says what it noted. The thread ends after this is dropped and everything is folded.
 pub struct Folding {
@@ -107,7 +107,7 @@ impl Folder {
             }
             // Where folding has just failed, many are no reason to hurry.
             let hurry = self.fold_at.is_some_and(|at| at <= Instant::now() + AFTER);
-            let many = hurry && self.waiting.load(Ordering::Acquire) >= FOLDED_AT_ONCE;
+            let many = hurry && self.waiting.load(Ordering::Acquire) >= folded_at_once(&self.store);
             if many || self.fold_at.is_some_and(|at| Instant::now() >= at) {
                 self.fold(&committed);
             }
@@ -127,8 +127,9 @@ impl Folder {
                 let done = if folded.reports == 0 { before } else { folded.reports };
                 let less = |waiting: usize| Some(waiting.saturating_sub(done));
                 let left = self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).unwrap_or(0);
-                self.fold_at = (left > done)
-                    .then(|| Instant::now() + if left - done >= FOLDED_AT_ONCE { Duration::ZERO } else { AFTER });
+                self.fold_at = (left > done).then(|| {
+                    Instant::now() + if left - done >= folded_at_once(&self.store) { Duration::ZERO } else { AFTER }
+                });
                 for ((door, reason), reports) in &folded.outcomes {
                     self.metrics.became(door, reason, *reports);
                 }
