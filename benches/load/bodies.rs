@@ -11,8 +11,8 @@ use std::{
 /// Signatures among the reports.
 const SIGNATURES: u64 = 200;
 
-/// When the packed ones crashed: some time in the hour after, seconds since 1970.
-const CRASHED: u64 = 1_772_500_000;
+/// When the packed ones crashed, as in a storm: some time in the minute after, seconds since 1970.
+const CRASHED: u64 = 1_772_500_020;
 
 /// Packed envelopes, one report each.
 pub struct Bodies {
@@ -59,7 +59,7 @@ impl Bodies {
 }
 
 fn pack(number: u64) -> (usize, Vec<u8>) {
-    pack_at(number, CRASHED + mix(number) % 3600)
+    pack_at(number, CRASHED + mix(number) % 60)
 }
 
 fn pack_at(number: u64, crashed: u64) -> (usize, Vec<u8>) {

@@ -94,7 +94,7 @@ const REMEMBERED: usize = 10_000;
 /// SQLite that people who wait for its one writer do not notice, and more on PostgreSQL, where nobody waits.
 pub fn folded_at_once(store: &Store) -> usize {
     match store.backend() {
-        Backend::Sqlite(_) => 1_024,
+        Backend::Sqlite(_) => 512,
         Backend::Postgres(_) => 4_096,
     }
 }
