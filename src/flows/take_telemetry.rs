@@ -90,6 +90,9 @@ pub struct Folded {
 
 /// Services that are remembered as known; past that all are asked for again.
 const REMEMBERED: usize = 10_000;
+/// After so many seconds reports that another node noted are folded by whoever finds them: that node is gone.
+const LEFT_BEHIND: i64 = 15;
+
 /// As many noted reports are folded in one transaction, and the rest of the commit that the last of them came with: few enough on
 /// SQLite that people who wait for its one writer do not notice, and more on PostgreSQL, where nobody waits.
 pub fn folded_at_once(store: &Store) -> usize {
@@ -98,8 +101,6 @@ pub fn folded_at_once(store: &Store) -> usize {
         Backend::Postgres(_) => 4_096,
     }
 }
-/// After so long reports that another node noted are folded by whoever finds them: that node is gone.
-const LEFT_BEHIND: i64 = 15;
 
 /// What became of deliveries in one transaction, what it learned, and the services that it used.
 struct Kepts<'a> {
@@ -183,7 +184,7 @@ impl Keeper {
     /// Folds some of the reports that were only noted: those that are new are counted, and the judge is to hear of them.
     pub fn fold(&mut self, store: &Store, now: Time) -> Result<Folded, StoreError> {
         let (node, mut from) = (self.node, self.fold_from);
-        let folded = self.fold_from(store, node, &mut from, now);
+        let folded = self.fold_rows(store, node, &mut from, now);
         self.fold_from = from;
         folded
     }
@@ -196,7 +197,7 @@ impl Keeper {
         for node in nodes.into_iter().filter(|node| *node != own) {
             let mut from = i64::MIN;
             loop {
-                let folded = self.fold_from(store, node, &mut from, now)?;
+                let folded = self.fold_rows(store, node, &mut from, now)?;
                 reports += folded.reports;
                 if folded.reports == 0 {
                     break;
@@ -207,7 +208,7 @@ impl Keeper {
     }
 
     /// Folds what a node noted, from one number on. A row that cannot be folded is left where it is, and passed over from then on.
-    fn fold_from(&mut self, store: &Store, node: i64, from: &mut i64, now: Time) -> Result<Folded, StoreError> {
+    fn fold_rows(&mut self, store: &Store, node: i64, from: &mut i64, now: Time) -> Result<Folded, StoreError> {
         loop {
             let error = match self.fold_some(store, node, *from, folded_at_once(store), now) {
                 Err(StoreError::Other(_) | StoreError::Corrupt(_)) => {

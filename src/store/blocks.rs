@@ -1,5 +1,5 @@
 //! Reports that are only counted: what the judge and the charts need of each, many in one row, column by column, so that one
-//! costs tens of bytes. The ids stand in a table of their own, as 64 bits of a hash, so that a retry is known.
+//! costs tens of bytes. The ids stand in a table of their own, as 64 bits of a hash, so that a retry is known; those of whole reports too.
 
 use super::{
     Read, StoreError, Tx, on_each,
@@ -290,15 +290,18 @@ impl Read<'_> {
         // An index has no other bound for the end of a range. Rows of earlier versions are twice as long at most where a clock was set back
         // once.
         let last = time::micros(to).saturating_add(2 * LONGEST);
+        let rows_within = || {
+            report_block::table
+                .filter(report_block::last_received.ge(time::micros(from)))
+                .filter(report_block::last_received.le(last))
+                .filter(report_block::first_received.lt(time::micros(to)))
+        };
         let meant = |row: &BlockRow| -> Result<Vec<(Crash, ReportKind)>, StoreError> {
             Ok(reports_of(row)?.into_iter().filter(|(it, _)| (from..to).contains(&it.received_at)).collect())
         };
         let mut found = Vec::new();
         if let Some(known) = known {
-            let rows: Vec<(String, Vec<u8>, i64)> = on_each!(self.db, c => report_block::table
-                .filter(report_block::last_received.ge(time::micros(from)))
-                .filter(report_block::last_received.le(last))
-                .filter(report_block::first_received.lt(time::micros(to)))
+            let rows: Vec<(String, Vec<u8>, i64)> = on_each!(self.db, c => rows_within()
                 .select((report_block::service, report_block::block, report_block::reports))
                 .load(c))?;
             let rows: HashMap<(String, Vec<u8>), i64> =
@@ -312,10 +315,7 @@ impl Read<'_> {
             }
             known.0 = rows;
         } else {
-            let rows: Vec<BlockRow> = on_each!(self.db, c => report_block::table
-                .filter(report_block::last_received.ge(time::micros(from)))
-                .filter(report_block::last_received.le(last))
-                .filter(report_block::first_received.lt(time::micros(to)))
+            let rows: Vec<BlockRow> = on_each!(self.db, c => rows_within()
                 .select(BlockRow::as_select())
                 .load(c))?;
             for row in &rows {

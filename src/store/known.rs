@@ -38,6 +38,11 @@ const WHOLE_OF_JSON: &str = "select report.id as id, hash from json_each(?2) as 
 const COUNTED_OF_JSON: &str = "select counted.id as id from json_each(?2) as asked cross join counted on service = ?1 and counted.id = asked.value";
 const NOTE_OF_JSON: &str = "insert into counted (service, id) select ?1, value from json_each(?2) where true on conflict do nothing returning id";
 
+/// The name of the setting that says that the ids of all reports that are kept whole are noted.
+const ALL_NOTED: &str = "ids_of_whole_reports_noted";
+/// As many are noted at once.
+const AT_ONCE: i64 = 5_000;
+
 impl Read<'_> {
     /// Which of these ids of a service are kept whole.
     pub(super) fn whole_among(&mut self, service: &str, ids: &[&str]) -> Result<KnownIds, StoreError> {
@@ -66,8 +71,8 @@ impl Read<'_> {
 }
 
 impl Tx<'_> {
-    /// Notes ids of reports that are counted or kept whole, and gives back those that were not noted before. In order, so that each page is found once, and that two
-    /// writers never wait for each other in a circle.
+    /// Notes ids of reports that are counted or kept whole, and gives back those that were not noted before. In order, so that each
+    /// page is found once, and that two writers never wait for each other in a circle.
     pub(super) fn note_counted(&mut self, service: &str, mut marks: Vec<i64>) -> Result<HashSet<i64>, StoreError> {
         marks.sort_unstable();
         let rows: Vec<CountedRow> = match &mut *self.db {
@@ -76,14 +81,7 @@ impl Tx<'_> {
         };
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
-}
 
-/// The name of the setting that says that the ids of all reports that are kept whole are noted.
-const ALL_NOTED: &str = "ids_of_whole_reports_noted";
-/// As many are noted at once.
-const AT_ONCE: i64 = 5_000;
-
-impl Tx<'_> {
     /// Notes the ids of reports that an earlier version kept whole, which noted only the others. Once.
     pub(super) fn note_whole(&mut self) -> Result<(), StoreError> {
         let mut after = (String::new(), String::new());
