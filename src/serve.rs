@@ -16,7 +16,7 @@ use actix_web::{
 use std::{
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     sync::{Arc, Weak},
     task::Poll,
     thread::JoinHandle,
@@ -45,6 +45,9 @@ impl From<crate::store::StoreError> for StartError {
 const READ_BY: Duration = Duration::from_secs(10);
 /// How long a server may take to end.
 const END_BY: Duration = Duration::from_millis(9_500);
+/// So many connections may wait to be accepted, or as many as the kernel allows. In a storm hundreds come at once, and one that finds no
+/// room is tried again by its sender's kernel after a second.
+const UNACCEPTED: i32 = 4_096;
 
 /// A server that is bound and ready to run.
 pub struct Application {
@@ -66,9 +69,7 @@ struct Workers {
 impl Application {
     /// Binds the address, starts the workers, and reads the history for the judge.
     pub fn build(config: &Config, store: Store, clock: Clock) -> Result<Application, StartError> {
-        let listener = std::net::TcpListener::bind(config.listen).map_err(|error| {
-            io::Error::new(error.kind(), format!("{} cannot be listened on: {error}", config.listen))
-        })?;
+        let listener = listen(config.listen)?;
         let address = listener.local_addr()?;
         let looking_after = LookingAfter::start(store.clone(), clock)?;
         let (judging, judge) = waiting(|| Judging::start(store.clone(), clock))?;
@@ -158,6 +159,15 @@ async fn signalled(one: &mut Signal, other: &mut Signal) {
     .await;
 }
 
+/// Binds an address, with room for a burst of connections.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("{address} cannot be listened on: {error}")))?;
+    // The standard library makes room for 128.
+    rustix::net::listen(&listener, UNACCEPTED)?;
+    Ok(listener)
+}
+
 /// Runs something that waits for the database where requests are driven, which must not wait: in a thread of its own.
 fn waiting<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
@@ -175,4 +185,19 @@ pub fn first_link(app: &App) -> Result<Option<String>, flows::Error> {
         Ok::<_, flows::Error>(true)
     })?;
     Ok(invited.then(|| format!("{}/welcome/{link}", app.base_url)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn a_burst_of_connections_is_taken_in_before_anybody_accepts_them() {
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("listens");
+        let address = listener.local_addr().expect("bound");
+        let patience = Duration::from_millis(500);
+        let connected: io::Result<Vec<_>> = (0..512).map(|_| TcpStream::connect_timeout(&address, patience)).collect();
+        assert!(connected.is_ok(), "{connected:?}");
+    }
 }
