@@ -91,7 +91,7 @@ pub fn decode<'a>(encoding: Option<&str>, raw: &'a [u8], limits: &Limits) -> Res
         _ if gzip => unpack(raw, cap, |raw| Ok(flate2::bufread::MultiGzDecoder::new(raw))),
         "deflate" if is_zlib(raw) => unpack(raw, cap, |raw| Ok(flate2::bufread::ZlibDecoder::new(raw))),
         "deflate" => unpack(raw, cap, |raw| Ok(flate2::bufread::DeflateDecoder::new(raw))),
-        "br" => unpack(raw, cap, brotli),
+        "br" => unpack(raw, cap, |raw| brotli(raw, cap)),
         "zstd" => unpack(raw, cap, zstd),
         other => return Err(BodyError::UnknownEncoding(other.chars().take(40).collect())),
     };
@@ -103,12 +103,17 @@ pub(super) fn is_zlib(raw: &[u8]) -> bool {
     matches!(raw, [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0)
 }
 
-fn brotli(raw: &[u8]) -> Result<impl Read, BodyError> {
+fn brotli(raw: &[u8], cap: usize) -> Result<impl Read, BodyError> {
     // The first seven bits 0x11 announce a "large window" of up to 1 GiB, which no browser or crash client sends.
     if raw.first().is_some_and(|first| first & 0x7f == 0x11) {
         return Err(BodyError::Corrupt("a brotli window of more than 16 MiB is not taken".into()));
     }
-    Ok(brotli::Decompressor::new(raw, CHUNK))
+    let mut reader = brotli::Decompressor::new(raw, CHUNK);
+    if raw.len() > SMALL {
+        // Memory for all that may come, of which the rest is never touched; one that grows leaves all its smaller ones behind.
+        reader.set_initial_ring_buffer_size(u32::try_from(cap).unwrap_or(u32::MAX));
+    }
+    Ok(reader)
 }
 
 fn zstd(raw: &[u8]) -> Result<impl Read, BodyError> {

@@ -3,6 +3,7 @@
 //! Cheap questions come first: is there room, is the key right. Then the body is read under a limit and unpacked away from
 //! the threads that serve requests. The answer 200 comes after the commit that holds the report, never before.
 
+mod one_by_one;
 mod projects;
 mod refusal;
 
@@ -28,6 +29,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web::{self, Bytes, Data, ServiceConfig},
 };
+use one_by_one::OneByOne;
 use projects::{Project, Projects, look_up};
 use refusal::{Refusal, open};
 use serde_json::json;
@@ -92,24 +94,22 @@ impl Kind {
 pub struct Doors {
     projects: Projects,
     room: Room,
-    unpacking: Semaphore,
     /// As many large bodies are unpacked at once.
-    at_once: u32,
-}
-
-impl Doors {
-    /// How many turns it takes to unpack a large body: one, and all of them where the coding may look back on 16 MiB, as brotli does.
-    fn turns(&self, packing: Option<&str>) -> u32 {
-        if packing.is_some_and(|it| it.trim().eq_ignore_ascii_case("br")) { self.at_once } else { 1 }
-    }
+    unpacking: Semaphore,
+    /// Of those whose coding may look back on 16 MiB, one.
+    far_back: OneByOne,
 }
 
 impl Default for Doors {
     fn default() -> Doors {
         // Large bodies are unpacked by as many as there are processors: more at once would take memory and no less time.
-        let at_once = std::thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 64) as u32);
-        let unpacking = Semaphore::new(at_once as usize);
-        Doors { projects: Projects::default(), room: Room::new(ROOM), unpacking, at_once }
+        let at_once = std::thread::available_parallelism().map_or(2, |it| it.get().clamp(2, 64));
+        Doors {
+            projects: Projects::default(),
+            room: Room::new(ROOM),
+            unpacking: Semaphore::new(at_once),
+            far_back: OneByOne::default(),
+        }
     }
 }
 
@@ -205,11 +205,15 @@ async fn take(
     let unpacked = if bytes.len() <= AT_ONCE {
         unpacking.run(&bytes)
     } else {
-        let turns = app.doors.turns(unpacking.packing.as_deref());
-        let turn = app.doors.unpacking.acquire_many(turns).await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
-        let unpacked = aside(move || unpacking.run(&bytes)).await;
+        let turn = app.doors.unpacking.acquire().await.map_err(|_| Refusal::from(NotTaken::Stopping))?;
+        let looks_far_back = unpacking.packing.as_deref().is_some_and(|it| it.trim().eq_ignore_ascii_case("br"));
+        let unpacked = if looks_far_back {
+            app.doors.far_back.run(move || unpacking.run(&bytes)).await.ok()
+        } else {
+            aside(move || unpacking.run(&bytes)).await.ok()
+        };
         drop(turn);
-        unpacked.map_err(|_| Refusal::from(NotTaken::QueueFull))?
+        unpacked.ok_or(Refusal::from(NotTaken::QueueFull))?
     };
     drop(held);
     match unpacked {
