@@ -14,7 +14,7 @@ use crate::domain::{
     time,
 };
 use diesel::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Reports that came together to one door of a service, and were not folded yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,7 +176,7 @@ impl Read<'_> {
         let mut left = Vec::new();
         for (service, reports) in by_service {
             let marks: Vec<i64> = reports.iter().map(|(it, _)| mark(service, &it.id)).collect();
-            let mut met = self.counted_among(service, &marks)?;
+            let mut met: HashSet<i64> = self.noted_among(service, &marks)?.into_keys().collect();
             let new = |(_, mark): &((Crash, ReportKind), i64)| met.insert(*mark);
             left.extend(reports.into_iter().zip(marks).filter(new).map(|(it, _)| it));
         }

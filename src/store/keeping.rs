@@ -4,7 +4,6 @@ use super::{
     StoreError, Tx,
     blocks::{OpenBlock, mark},
     changes::Kept,
-    known::KnownIds,
     packing::Packer,
     reports::{Report, Whole},
     rollups::{HOUR, HourRow, MinuteRow, hour},
@@ -197,7 +196,7 @@ fn number_of(it: &Crash, memory: &Memory, learned: &Learned) -> i64 {
 /// What is known of the ids of one service.
 #[derive(Default)]
 struct Ids {
-    whole: KnownIds,
+    whole: HashMap<String, Vec<u8>>,
     counted: HashSet<i64>,
 }
 
@@ -229,7 +228,8 @@ impl Tx<'_> {
         self.learn_numbers(reports, memory, &mut learned)?;
         let mut sums = Sums::default();
         let mut whole: Vec<(&Crash, ReportKind, &Whole, i64)> = Vec::new();
-        let mut marks: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        let mut whole_marks: Vec<i64> = Vec::new();
+        let mut marks: BTreeMap<&str, Vec<(i64, Option<i64>)>> = BTreeMap::new();
         let mut kept = Vec::with_capacity(reports.len());
         for (it, mark) in reports.iter().zip(all_marks) {
             let crash = &it.crash;
@@ -239,21 +239,30 @@ impl Tx<'_> {
                 continue;
             }
             let number = number_of(crash, memory, &learned);
-            marks.entry(&crash.service).or_default().push(mark);
             let body = match &it.whole {
                 Some(body) if self.has_room(crash, number, memory, &mut learned)? => Some(body),
                 _ => None,
             };
             match body {
-                Some(body) => whole.push((crash, it.kind, body, number)),
-                None => self.put_into_row(crash, it.kind, memory, &mut learned)?,
+                Some(body) => {
+                    whole.push((crash, it.kind, body, number));
+                    whole_marks.push(mark);
+                }
+                None => {
+                    marks.entry(&crash.service).or_default().push((mark, None));
+                    self.put_into_row(crash, it.kind, memory, &mut learned)?;
+                }
             }
             sums.add(crash, it.kind, number, body.is_some());
         }
         learned.whole = whole.len();
-        let mut missed = whole.len() - self.keep_whole(&whole)?;
+        let numbers = self.keep_whole(&whole)?;
+        for (((crash, ..), mark), number) in whole.iter().zip(whole_marks).zip(numbers) {
+            marks.entry(&crash.service).or_default().push((mark, Some(number)));
+        }
+        let mut missed = 0;
         for (service, marks) in marks {
-            missed += marks.len() - self.note_counted(service, marks)?.len();
+            missed += marks.len() - self.note_ids(service, marks)?.len();
         }
         if missed > 0 {
             // Another node wrote some of them since they were looked for; the next try finds them.
@@ -279,7 +288,7 @@ impl Tx<'_> {
         for (service, places) in by_service {
             let marks: Vec<(usize, i64)> =
                 places.into_iter().map(|place| (place, mark(service, &reports[place].crash.id))).collect();
-            let mut new = self.note_counted(service, marks.iter().map(|(_, mark)| *mark).collect())?;
+            let mut new = self.note_ids(service, marks.iter().map(|(_, mark)| (*mark, None)).collect())?;
             // An id that came twice is new once.
             marks.into_iter().filter(|(_, mark)| new.remove(mark)).for_each(|(place, _)| kept[place] = Kept::New);
         }
@@ -327,20 +336,17 @@ impl Tx<'_> {
     }
 
     fn known_ids<'a>(&mut self, reports: &[&'a Report], all: &[i64]) -> Result<HashMap<&'a str, Ids>, StoreError> {
-        let mut asked: HashMap<&str, (Vec<&str>, Vec<i64>)> = HashMap::new();
+        let mut asked: HashMap<&str, Vec<i64>> = HashMap::new();
         for (it, mark) in reports.iter().zip(all) {
-            let (ids, marks) = asked.entry(&it.crash.service).or_default();
-            ids.push(&it.crash.id);
-            marks.push(*mark);
+            asked.entry(&it.crash.service).or_default().push(*mark);
         }
         let mut known = HashMap::new();
-        for (service, (ids, marks)) in asked {
-            let counted = self.counted_among(service, &marks)?;
+        for (service, marks) in asked {
+            let noted = self.noted_among(service, &marks)?;
             // Few are known, and of those alone it is to be told what they were.
-            let met: Vec<&str> =
-                ids.into_iter().zip(&marks).filter(|(_, mark)| counted.contains(mark)).map(|(id, _)| id).collect();
-            let whole = if met.is_empty() { HashMap::new() } else { self.whole_among(service, &met)? };
-            known.insert(service, Ids { whole, counted });
+            let numbers: Vec<i64> = noted.values().copied().flatten().collect();
+            let whole = if numbers.is_empty() { HashMap::new() } else { self.whole_among(&numbers)? };
+            known.insert(service, Ids { whole, counted: noted.into_keys().collect() });
         }
         Ok(known)
     }
@@ -381,7 +387,7 @@ impl Tx<'_> {
             Some(count) => count,
             None => {
                 let from = hour(time::micros(it.at));
-                let count = self.count_whole(&it.service, number, it.release.as_deref(), (from, from + HOUR))?;
+                let count = self.count_whole(number, it.release.as_deref(), (from, from + HOUR))?;
                 u32::try_from(count).unwrap_or(u32::MAX)
             }
         };

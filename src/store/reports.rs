@@ -250,9 +250,9 @@ impl HeadRow {
 }
 
 impl Tx<'_> {
-    /// Keeps reports whole whose ids are new. Fewer than given were kept where another writer had some in the meantime.
-    pub(super) fn keep_whole(&mut self, reports: &[(&Crash, ReportKind, &Whole, i64)]) -> Result<usize, StoreError> {
-        let mut kept = 0;
+    /// Keeps reports whole whose ids are new. Gives back their numbers, in the order of the reports.
+    pub(super) fn keep_whole(&mut self, reports: &[(&Crash, ReportKind, &Whole, i64)]) -> Result<Vec<i64>, StoreError> {
+        let mut numbers = Vec::with_capacity(reports.len());
         for some in reports.chunks(100) {
             let rows: Vec<NewRow<'_>> = some
                 .iter()
@@ -274,34 +274,38 @@ impl Tx<'_> {
                     body: &whole.body,
                 })
                 .collect();
-            kept += on_each!(self.db, c => diesel::insert_into(report::table)
+            let kept: Vec<(i64, String, String)> = on_each!(self.db, c => diesel::insert_into(report::table)
                 .values(&rows)
-                .on_conflict_do_nothing()
-                .execute(c))?;
+                .returning((report::number, report::service, report::id))
+                .get_results(c))?;
+            let kept: HashMap<(&str, &str), i64> =
+                kept.iter().map(|(number, service, id)| ((&**service, &**id), *number)).collect();
+            let number = |(it, ..): &(&Crash, ReportKind, &Whole, i64)| kept.get(&(&*it.service, &*it.id)).copied();
+            numbers.extend(some.iter().filter_map(number));
         }
-        Ok(kept)
+        Ok(numbers)
     }
 
     /// Drops reports that reached us before an instant, at most so many. How many it was.
     pub fn drop_reports(&mut self, before: Time, most: i64) -> Result<usize, StoreError> {
-        let old: Vec<(String, String)> = on_each!(self.db, c => report::table
+        let old: Vec<(i64, String, String)> = on_each!(self.db, c => report::table
             .filter(report::received_at.lt(time::micros(before)))
             .order(report::received_at.asc())
             .limit(most)
-            .select((report::service, report::id))
+            .select((report::number, report::service, report::id))
             .load(c))?;
-        let mut by_service: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (service, id) in &old {
-            by_service.entry(service).or_default().push(id);
+        let mut by_service: HashMap<&str, Vec<i64>> = HashMap::new();
+        for (_, service, id) in &old {
+            by_service.entry(service).or_default().push(mark(service, id));
         }
-        for (service, ids) in by_service {
-            for some in ids.chunks(500) {
+        for some in old.chunks(500) {
+            let numbers: Vec<i64> = some.iter().map(|(number, ..)| *number).collect();
+            on_each!(self.db, c => diesel::delete(report::table.filter(report::number.eq_any(&numbers))).execute(c))?;
+        }
+        for (service, marks) in by_service {
+            for marks in marks.chunks(500) {
                 on_each!(self.db, c => diesel::delete(
-                    report::table.filter(report::service.eq(service)).filter(report::id.eq_any(some)),
-                ).execute(c))?;
-                let marks: Vec<i64> = some.iter().map(|id| mark(service, id)).collect();
-                on_each!(self.db, c => diesel::delete(
-                    counted::table.filter(counted::service.eq(service)).filter(counted::id.eq_any(&marks)),
+                    counted::table.filter(counted::service.eq(service)).filter(counted::id.eq_any(marks)),
                 ).execute(c))?;
             }
         }
@@ -321,17 +325,16 @@ impl Whole {
 }
 
 impl Read<'_> {
-    /// How many reports of a signature and release with crashes in a range of microseconds are kept whole.
+    /// How many reports of a signature (whose number says of which service) and a release with crashes in a range of microseconds are
+    /// kept whole.
     pub(super) fn count_whole(
         &mut self,
-        service: &str,
         signature: i64,
         release: Option<&str>,
         (from, to): (i64, i64),
     ) -> Result<i64, StoreError> {
         Ok(on_each!(self.db, c => {
             let query = report::table
-                .filter(report::service.eq(service))
                 .filter(report::signature.eq(signature))
                 .filter(report::at.ge(from))
                 .filter(report::at.lt(to))
@@ -345,8 +348,11 @@ impl Read<'_> {
 
     /// One report of a service that is kept whole.
     pub fn crash(&mut self, service: &str, id: &str) -> Result<Option<StoredReport>, StoreError> {
+        let Some(number) = self.number_of_report(service, id)? else { return Ok(None) };
         let row: Option<(HeadRow, i64, Vec<u8>)> = on_each!(self.db, c => report::table
-            .find((service, id))
+            .find(number)
+            .filter(report::service.eq(service))
+            .filter(report::id.eq(id))
             .select((HeadRow::as_select(), report::dictionary, report::body))
             .first(c)
             .optional())?;
@@ -358,8 +364,9 @@ impl Read<'_> {
 
     /// How many bytes the body of a report takes up, packed.
     pub fn body_size(&mut self, service: &str, id: &str) -> Result<Option<usize>, StoreError> {
+        let Some(number) = self.number_of_report(service, id)? else { return Ok(None) };
         let body: Option<Vec<u8>> =
-            on_each!(self.db, c => report::table.find((service, id)).select(report::body).first(c).optional())?;
+            on_each!(self.db, c => report::table.find(number).select(report::body).first(c).optional())?;
         Ok(body.map(|body| body.len()))
     }
 
@@ -417,7 +424,6 @@ impl Read<'_> {
     pub fn reports_of(&mut self, service: &str, signature: &str, limit: i64) -> Result<Vec<CrashMark>, StoreError> {
         let Some((_, number)) = self.signature_numbers(service, &[signature])?.pop() else { return Ok(Vec::new()) };
         let rows: Vec<HeadRow> = on_each!(self.db, c => report::table
-            .filter(report::service.eq(service))
             .filter(report::signature.eq(number))
             .order(report::at.desc())
             .limit(limit)

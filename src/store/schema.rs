@@ -182,7 +182,8 @@ table! {
 }
 
 table! {
-    report (service, id) {
+    report (number) {
+        number -> BigInt,
         service -> Text,
         id -> Text,
         environment -> Text,
@@ -233,6 +234,7 @@ table! {
     counted (service, id) {
         service -> Text,
         id -> BigInt,
+        report -> Nullable<BigInt>,
     }
 }
 
@@ -479,14 +481,12 @@ allow_tables_to_appear_in_same_query!(
     invitation,
     token,
     service,
-    pair_report,
     declaration,
     push,
     push_step,
     flag_change,
     exposure,
     signature,
-    report,
     note,
     hold,
     reply,

@@ -33,7 +33,7 @@ fn shared_words(text: &str) -> Vec<String> {
     let words = code.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).filter(|word| !word.is_empty());
     words
         .map(|word| match word {
-            "bigint" => "integer",
+            "bigint" | "bigserial" => "integer",
             "bytea" => "blob",
             other => other,
         })
