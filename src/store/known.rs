@@ -4,6 +4,7 @@ use super::{
     Db, Read, StoreError, Tx,
     blocks::mark,
     on_each,
+    report_ids::ReportId,
     schema::{counted, report},
 };
 use diesel::{
@@ -52,11 +53,11 @@ impl Read<'_> {
     pub(super) fn whole_among(&mut self, numbers: &[i64]) -> Result<HashMap<String, Vec<u8>>, StoreError> {
         let mut known = HashMap::new();
         for some in numbers.chunks(500) {
-            let rows: Vec<(String, Vec<u8>)> = on_each!(self.db, c => report::table
+            let rows: Vec<(ReportId, Vec<u8>)> = on_each!(self.db, c => report::table
                 .filter(report::number.eq_any(some))
                 .select((report::id, report::hash))
                 .load(c))?;
-            known.extend(rows);
+            known.extend(rows.into_iter().map(|(id, hash)| (id.into(), hash)));
         }
         Ok(known)
     }
@@ -114,7 +115,7 @@ impl Tx<'_> {
     pub(super) fn note_whole(&mut self) -> Result<(), StoreError> {
         let mut after = i64::MIN;
         loop {
-            let rows: Vec<(i64, String, String)> = on_each!(self.db, c => report::table
+            let rows: Vec<(i64, String, ReportId)> = on_each!(self.db, c => report::table
                 .filter(report::number.gt(after))
                 .order(report::number.asc())
                 .limit(AT_ONCE)
@@ -125,7 +126,7 @@ impl Tx<'_> {
             let rows: Vec<_> = rows
                 .iter()
                 .map(|(number, service, id)| {
-                    (counted::service.eq(service), counted::id.eq(mark(service, id)), counted::report.eq(number))
+                    (counted::service.eq(service), counted::id.eq(mark(service, &id.0)), counted::report.eq(number))
                 })
                 .collect();
             for some in rows.chunks(500) {

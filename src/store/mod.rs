@@ -30,6 +30,7 @@ pub mod outcomes;
 pub mod packing;
 pub mod pairs;
 pub mod people;
+mod report_ids;
 pub mod reports;
 mod rollups;
 pub mod services;

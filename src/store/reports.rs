@@ -5,6 +5,7 @@ use super::{
     blocks::mark,
     on_each,
     packing::{Packer, Unpacker},
+    report_ids::{ReportId, shorten},
     schema::{counted, report},
 };
 use crate::domain::{
@@ -14,7 +15,7 @@ use crate::domain::{
 };
 use diesel::prelude::*;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 /// A crash report as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,7 +149,7 @@ impl Report {
 #[diesel(table_name = report, treat_none_as_default_value = false)]
 struct NewRow<'a> {
     service: &'a str,
-    id: &'a str,
+    id: Cow<'a, str>,
     environment: &'a str,
     release: Option<&'a str>,
     cell: &'a str,
@@ -168,6 +169,7 @@ struct NewRow<'a> {
 #[diesel(table_name = report)]
 pub(super) struct HeadRow {
     pub(super) service: String,
+    #[diesel(deserialize_as = ReportId)]
     pub(super) id: String,
     environment: String,
     release: Option<String>,
@@ -258,7 +260,7 @@ impl Tx<'_> {
                 .iter()
                 .map(|(it, kind, whole, signature)| NewRow {
                     service: &it.service,
-                    id: &it.id,
+                    id: shorten(&it.id),
                     environment: &it.environment,
                     release: it.release.as_deref(),
                     cell: &it.cell,
@@ -274,12 +276,12 @@ impl Tx<'_> {
                     body: &whole.body,
                 })
                 .collect();
-            let kept: Vec<(i64, String, String)> = on_each!(self.db, c => diesel::insert_into(report::table)
+            let kept: Vec<(i64, String, ReportId)> = on_each!(self.db, c => diesel::insert_into(report::table)
                 .values(&rows)
                 .returning((report::number, report::service, report::id))
                 .get_results(c))?;
             let kept: HashMap<(&str, &str), i64> =
-                kept.iter().map(|(number, service, id)| ((&**service, &**id), *number)).collect();
+                kept.iter().map(|(number, service, id)| ((&**service, &*id.0), *number)).collect();
             let number = |(it, ..): &(&Crash, ReportKind, &Whole, i64)| kept.get(&(&*it.service, &*it.id)).copied();
             numbers.extend(some.iter().filter_map(number));
         }
@@ -288,7 +290,7 @@ impl Tx<'_> {
 
     /// Drops reports that reached us before an instant, at most so many. How many it was.
     pub fn drop_reports(&mut self, before: Time, most: i64) -> Result<usize, StoreError> {
-        let old: Vec<(i64, String, String)> = on_each!(self.db, c => report::table
+        let old: Vec<(i64, String, ReportId)> = on_each!(self.db, c => report::table
             .filter(report::received_at.lt(time::micros(before)))
             .order(report::received_at.asc())
             .limit(most)
@@ -296,7 +298,7 @@ impl Tx<'_> {
             .load(c))?;
         let mut by_service: HashMap<&str, Vec<i64>> = HashMap::new();
         for (_, service, id) in &old {
-            by_service.entry(service).or_default().push(mark(service, id));
+            by_service.entry(service).or_default().push(mark(service, &id.0));
         }
         for some in old.chunks(500) {
             let numbers: Vec<i64> = some.iter().map(|(number, ..)| *number).collect();
@@ -351,11 +353,11 @@ impl Read<'_> {
         let Some(number) = self.number_of_report(service, id)? else { return Ok(None) };
         let row: Option<(HeadRow, i64, Vec<u8>)> = on_each!(self.db, c => report::table
             .find(number)
-            .filter(report::service.eq(service))
-            .filter(report::id.eq(id))
             .select((HeadRow::as_select(), report::dictionary, report::body))
             .first(c)
             .optional())?;
+        // Ids that are noted alike stand for one.
+        let row = row.filter(|(head, ..)| head.service == service && head.id == id);
         let Some((head, dictionary, body)) = row else { return Ok(None) };
         let text = Unpacker::default().unpack(self, dictionary, &body)?;
         let title = self.signature_titles(service, vec![head.signature])?.remove(&head.signature).unwrap_or_default();

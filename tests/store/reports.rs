@@ -319,23 +319,25 @@ fn reports_of_an_earlier_schema_are_still_read_counted_and_known() {
 #[test]
 fn whole_reports_of_the_version_that_knew_them_by_their_long_ids_are_numbered_at_the_next_start() {
     for engine in Engine::BOTH {
-        let (it, before) = (crash("c1", minute(5), "S"), TestDatabase::new(engine));
+        const LONG: &str = "0123456789abcdef0123456789abcdef";
+        let (it, before) = (crash(LONG, minute(5), "S"), TestDatabase::new(engine));
         // What this version writes, taken back to where that one left it.
         let store = before.open();
         let mut keeper = Keeper::new(Examples::new(5));
         assert_eq!(take(&mut keeper, &store, vec![whole(it.clone())]).0, new(1));
         drop(store);
         before.batch(&down("2026-12-01-000007_numbered_reports", engine)).expect("a way down");
+        assert_ne!(before.texts("select id as t from report"), [LONG], "ids are stored short");
         before
-            .batch(
-                "delete from setting where name = 'numbers_of_whole_reports_noted'; \
+            .batch(&format!(
+                "delete from setting where name = 'numbers_of_whole_reports_noted'; update report set id = '{LONG}'; \
                  delete from __diesel_schema_migrations where version = '20261201000007';",
-            )
+            ))
             .expect("as before");
         for noted in ["", "delete from counted"] {
             before.batch(noted).expect("as before");
             let store = before.open();
-            assert_eq!(read(&store, |read| read.crash("relay", "c1")).expect("kept").crash, it);
+            assert_eq!(read(&store, |read| read.crash("relay", LONG)).expect("kept").crash, it);
             let mut keeper = Keeper::new(Examples::new(5));
             assert_eq!(take(&mut keeper, &store, vec![whole(it.clone())]).0.repeats, 1);
             let other = Crash { host: Some("another".into()), ..it.clone() };
