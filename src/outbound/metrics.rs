@@ -91,6 +91,8 @@ struct Counters {
 pub struct Gauges {
     /// Deliveries that wait to be written, and how many may.
     pub queue: (usize, usize),
+    /// Reports that are kept and not counted yet.
+    pub to_fold: usize,
     /// How far the judge is behind what was committed, seconds.
     pub judge_lag: f64,
     /// Whether the judge has read the history.
@@ -152,6 +154,8 @@ impl Metrics {
         let (waiting, room) = gauges.queue;
         one(&mut text, "pushback_telemetry_queue", "gauge", "Deliveries that wait to be written.", waiting as f64);
         one(&mut text, "pushback_telemetry_queue_capacity", "gauge", "Deliveries that may wait.", room as f64);
+        let about = "Reports that are kept, and counted in a moment.";
+        one(&mut text, "pushback_telemetry_uncounted", "gauge", about, gauges.to_fold as f64);
         head(&mut text, "pushback_telemetry_batch_deliveries", "histogram", "Deliveries that shared one commit.");
         counters.batches.write(&mut text, "pushback_telemetry_batch_deliveries", "");
         head(
@@ -251,6 +255,7 @@ mod tests {
         metrics.answered(Asked::Door, 429, Duration::from_millis(30));
         let gauges = Gauges {
             queue: (4, 1024),
+            to_fold: 37,
             judge_lag: 0.25,
             judge_ready: true,
             judge_keeps: false,
@@ -260,6 +265,7 @@ mod tests {
         let text = metrics.text(&gauges);
         for expected in [
             "pushback_telemetry_queue 4\n",
+            "pushback_telemetry_uncounted 37\n",
             "pushback_telemetry_queue_capacity 1024\n",
             "pushback_telemetry_batch_deliveries_bucket{le=\"2\"} 0\n",
             "pushback_telemetry_batch_deliveries_bucket{le=\"4\"} 1\n",

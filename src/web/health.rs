@@ -59,6 +59,7 @@ pub async fn metrics(app: Data<App>, bearer: Bearer) -> Result<HttpResponse, Web
     let now = app.clock.now();
     let gauges = Gauges {
         queue: app.telemetry.queue(),
+        to_fold: app.telemetry.to_fold(),
         judge_lag: app.judging.lag(now),
         judge_ready: app.judging.is_ready(),
         judge_keeps: app.judging.keeps(),

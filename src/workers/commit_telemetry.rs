@@ -19,7 +19,7 @@ use crate::{
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -49,6 +49,7 @@ pub struct Telemetry {
     packer: Packer,
     quota: Arc<Quota>,
     refused: Arc<Refused>,
+    to_fold: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
@@ -95,6 +96,7 @@ impl Telemetry {
         let committed = Arc::new(Mutex::new(committed));
         let folding =
             Folding::start(keeper.folder(), store.clone(), clock, metrics.clone(), hand_over(committed.clone()))?;
+        let to_fold = folding.waiting();
         let writer = Writer {
             metrics: metrics.clone(),
             refused: refused.clone(),
@@ -115,7 +117,7 @@ impl Telemetry {
             .map_err(|error| {
                 StoreError::Unusable(format!("no thread could be had for the telemetry writer: {error}"))
             })?;
-        Ok((Telemetry { queue, examples, packer, quota, refused, metrics, clock }, thread))
+        Ok((Telemetry { queue, examples, packer, quota, refused, to_fold, metrics, clock }, thread))
     }
 
     /// Whether another delivery would be refused: asked before a body is read.
@@ -126,6 +128,11 @@ impl Telemetry {
     /// How many deliveries wait to be written, and how many may.
     pub fn queue(&self) -> (usize, usize) {
         (QUEUE - self.queue.capacity(), QUEUE)
+    }
+
+    /// How many reports are kept and not counted yet.
+    pub fn to_fold(&self) -> usize {
+        self.to_fold.load(Ordering::Relaxed)
     }
 
     /// Whether the writer takes anything at all.

@@ -56,6 +56,11 @@ impl Folding {
         Ok(Folding { noted: Some(noted), waiting, thread: Some(thread) })
     }
 
+    /// How many reports wait to be folded, as far as is known; it goes on to say so.
+    pub fn waiting(&self) -> Arc<AtomicUsize> {
+        self.waiting.clone()
+    }
+
     /// Notes that so many reports are to be folded. Where more wait than are folded in a second or so, this takes a while.
     pub fn note(&self, reports: usize) {
         if reports == 0 {
