@@ -40,7 +40,9 @@ const NOTE: &str =
     "insert into counted (service, id, report) select $1, * from unnest($2, $3) on conflict do nothing returning id";
 /// SQLite takes a list as JSON, so that thousands of ids are one statement and need not be written into its text.
 const NOTED_OF_JSON: &str = "select counted.id as id, report from json_each(?2) as asked cross join counted on service = ?1 and counted.id = asked.value";
-const NOTE_OF_JSON: &str = "insert into counted (service, id, report) select ?1, value ->> 0, value ->> 1 from json_each(?2) where true \
+const NOTE_OF_JSON: &str = "insert into counted (service, id) select ?1, value from json_each(?2) where true on conflict do nothing returning id";
+/// Pairs are read out of their own text, which takes longer: only for those that are kept whole.
+const NOTE_PAIRS_OF_JSON: &str = "insert into counted (service, id, report) select ?1, value ->> 0, value ->> 1 from json_each(?2) where true \
     on conflict do nothing returning id";
 
 /// The name of the setting that says that the ids of all reports that are kept whole are noted with their numbers.
@@ -97,7 +99,14 @@ impl Tx<'_> {
     ) -> Result<HashSet<i64>, StoreError> {
         ids.sort_unstable();
         let rows: Vec<IdRow> = match &mut *self.db {
-            Db::Sqlite(c) => sql_query(NOTE_OF_JSON).bind::<Text, _>(service).bind::<Text, _>(json(&ids)?).load(c)?,
+            Db::Sqlite(c) => {
+                let (note, list) = if ids.iter().all(|(_, number)| number.is_none()) {
+                    (NOTE_OF_JSON, json(&ids.iter().map(|(mark, _)| *mark).collect::<Vec<_>>())?)
+                } else {
+                    (NOTE_PAIRS_OF_JSON, json(&ids)?)
+                };
+                sql_query(note).bind::<Text, _>(service).bind::<Text, _>(list).load(c)?
+            }
             Db::Postgres(c) => {
                 let (marks, numbers): (Vec<i64>, Vec<Option<i64>>) = ids.into_iter().unzip();
                 sql_query(NOTE)
