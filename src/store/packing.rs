@@ -12,11 +12,11 @@ use std::{
 
 /// How hard is compressed without a dictionary: zstd's default, a few tens of microseconds for 5 KB.
 const LEVEL: i32 = 3;
-/// And with one. At 6 they are a twentieth larger.
+/// And with one. At 6 bodies of the load run are a fifteenth larger.
 const LEVEL_WITH: i32 = 9;
 /// No stored body unpacks to more, bytes.
 const LONGEST: usize = 32 * 1024 * 1024;
-/// The size of a dictionary at most, bytes. With 112 KiB reports of the load run are a sixth larger.
+/// The size of a dictionary at most, bytes. With 112 KiB bodies of the load run are a fifth larger.
 const DICTIONARY: usize = 256 * 1024;
 /// And in parts of what it is trained on: of less than ten times as much it learns single reports by heart.
 const OF_SAMPLES: usize = 10;

@@ -282,8 +282,10 @@ impl Tx<'_> {
                 .get_results(c))?;
             let kept: HashMap<(&str, &str), i64> =
                 kept.iter().map(|(number, service, id)| ((&**service, &*id.0), *number)).collect();
-            let number = |(it, ..): &(&Crash, ReportKind, &Whole, i64)| kept.get(&(&*it.service, &*it.id)).copied();
-            numbers.extend(some.iter().filter_map(number));
+            for (it, ..) in some {
+                let number = kept.get(&(&*it.service, &*it.id));
+                numbers.push(*number.ok_or_else(|| StoreError::Other(format!("report {} got no number", it.id)))?);
+            }
         }
         Ok(numbers)
     }

@@ -304,7 +304,7 @@ impl Feed {
         let (epoch, stored) = self.store.read::<_, Error>(|read| {
             let epoch = read.setting(HISTORY_EPOCH)?;
             let mut stored = read.changes_since(since)?;
-            // After a failure rows may count as read that were not fed. What was dropped is in others: in a storm, few of the last seconds.
+            // After a failure, rows may count as read that were never fed. Without one, what was dropped is in rows that do not.
             if self.behind {
                 stored.extend(read.telemetry_received(since, Time::MAX_UTC)?);
             } else if dropped || shared {

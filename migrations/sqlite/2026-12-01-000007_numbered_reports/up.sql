@@ -1,5 +1,5 @@
 -- Reports that are kept whole get a number each, in the order of their arrival, and the table of ids leads to it: one index by
--- long ids less. The ids of reports that are there already are noted with their numbers at the next start.
+-- long ids less. The ids of reports that are there already are noted with their numbers right after this.
 
 alter table report rename to report_before;
 create table report (

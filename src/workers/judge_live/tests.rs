@@ -8,6 +8,23 @@ use crate::{
     store::{keeping::Examples, packing::Packer, reports::Report},
 };
 
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
+    (folder, store)
+}
+
+fn noon() -> Time {
+    time::parse("2026-03-03T12:00:00Z").expect("a time")
+}
+
+/// Whoever feeds a judge, and has not begun.
+fn feed(store: &Store, now: Time) -> Feed {
+    let judging =
+        Judging { judge: Arc::new(RwLock::new(Judge::of_a_store(Settings::default()))), signal: Arc::default() };
+    Feed::new(store.clone(), Clock::starting_at(now), judging)
+}
+
 fn report(store: &Store, keeper: &mut Keeper, id: &str, now: Time) {
     let at = time::text(now);
     let line = format!(
@@ -22,12 +39,9 @@ fn report(store: &Store, keeper: &mut Keeper, id: &str, now: Time) {
 
 #[test]
 fn a_clock_that_jumps_back_an_hour_or_forward_a_day_hides_no_report_from_the_judge() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
-    let begun = time::parse("2026-03-03T12:00:00Z").expect("a time");
-    let judging =
-        Judging { judge: Arc::new(RwLock::new(Judge::of_a_store(Settings::default()))), signal: Arc::default() };
-    let mut feed = Feed::new(store.clone(), Clock::starting_at(begun), judging);
+    let (_folder, store) = store();
+    let begun = noon();
+    let mut feed = feed(&store, begun);
     feed.start_again().expect("begun");
     for (id, minutes) in [("first", 0), ("back", -60), ("later", -59), ("forward", 24 * 60), ("back-again", 1)] {
         let now = begun + time::minutes(minutes);
@@ -45,16 +59,13 @@ fn a_clock_that_jumps_back_an_hour_or_forward_a_day_hides_no_report_from_the_jud
 
 #[test]
 fn what_was_dropped_since_too_much_came_is_read_from_the_database_also_where_its_row_was_read_before() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
-    let now = time::parse("2026-03-03T12:00:00Z").expect("a time");
-    let judging = Judging { judge: Arc::default(), signal: Arc::default() };
-    let mut feed = Feed::new(store.clone(), Clock::starting_at(now), judging);
+    let (_folder, store) = store();
+    let now = noon();
+    let mut feed = feed(&store, now);
     feed.start_again().expect("begun");
     let mut keeper = Keeper::new(Examples::new(0));
     for fed in 1..4 {
         report(&store, &mut keeper, &format!("crash-{fed}"), now);
-        keeper.fold(&store, now).expect("folded");
         feed.judging.signal().dropped = true;
         feed.look().expect("read");
         assert_eq!((feed.seen.len(), feed.behind), (fed, false));
@@ -63,11 +74,9 @@ fn what_was_dropped_since_too_much_came_is_read_from_the_database_also_where_its
 
 #[test]
 fn a_look_reads_everything_again_where_that_has_not_come_to_its_end() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(&format!("sqlite:{}", folder.path().join("x.sqlite3").display())).expect("opens");
-    let now = time::parse("2026-03-03T12:00:00Z").expect("a time");
-    let judging = Judging { judge: Arc::default(), signal: Arc::default() };
-    let mut feed = Feed::new(store, Clock::starting_at(now), judging);
+    let (_folder, store) = store();
+    let now = noon();
+    let mut feed = feed(&store, now);
     let ghost = r#"{"type":"push_started","push":"ghost","at":"2026-03-03T12:00:00Z","service":"relay","environment":"production","release":"B","actor":"dana@example.com"}"#;
     feed.judging.judge.write().expect("nobody panicked").observe(&Record::parse(ghost).expect("a push"));
     feed.look().expect("read");

@@ -21,12 +21,13 @@ pub struct OneByOne(OnceLock<Option<Sender<Work>>>);
 pub struct Undone;
 
 impl OneByOne {
-    /// Does something after everything that was asked for before.
+    /// Does something after everything that was asked for before. What it logs bears the request's id.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Undone> {
         let queue = self.0.get_or_init(start).as_ref().ok_or(Undone)?;
         let (done, answer) = oneshot::channel();
+        let span = tracing::Span::current();
         let work = move || {
-            if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
+            if let Ok(result) = catch_unwind(AssertUnwindSafe(|| span.in_scope(work))) {
                 // Whoever asked may be gone.
                 drop(done.send(result));
             }
