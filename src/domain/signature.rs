@@ -18,14 +18,18 @@ pub fn of(exception: &Exception) -> String {
     let kind = exception.kind.as_deref().map(str::trim).filter(|kind| !kind.is_empty()).unwrap_or("error");
     let own: Vec<&Frame> = exception.frames.iter().filter(|frame| frame.in_app != Some(false)).collect();
     let frames: Vec<&Frame> = if own.is_empty() { exception.frames.iter().collect() } else { own };
-    let mut parts = vec![kind.to_owned()];
-    parts.extend(frames.iter().rev().filter_map(|frame| name(frame)).take(FRAMES));
-    if parts.len() == 1
+    let mut parts = String::from(kind);
+    for name in frames.iter().rev().filter_map(|frame| name(frame)).take(FRAMES) {
+        parts.push_str(" | ");
+        parts.push_str(name);
+    }
+    if parts.len() == kind.len()
         && let Some(value) = exception.value.as_deref().map(str::trim).filter(|value| !value.is_empty())
     {
-        parts.push(without_variables(value));
+        parts.push_str(" | ");
+        parts.push_str(&without_variables(value));
     }
-    cut(&parts.join(" | "))
+    cut(&parts)
 }
 
 /// A signature longer than this is cut.
@@ -33,25 +37,25 @@ const LONGEST: usize = 300;
 
 /// Text cut to the longest signature, at a character's edge, on one line.
 pub fn cut(text: &str) -> String {
+    if text.len() <= LONGEST && text.bytes().all(|it| matches!(it, b' '..=b'~')) {
+        return text.to_owned();
+    }
     text.chars().take(LONGEST).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-fn name(frame: &Frame) -> Option<String> {
+fn name(frame: &Frame) -> Option<&str> {
     let function = frame.function.as_deref().map(str::trim).filter(|name| !name.is_empty() && *name != "?");
-    let place = frame.module.as_deref().or(frame.file.as_deref()).map(str::trim).filter(|name| !name.is_empty());
-    match (function, place) {
-        (Some(function), _) => Some(without_address(function)),
-        (None, Some(place)) => Some(place.to_owned()),
-        (None, None) => None,
-    }
+    let place = || frame.module.as_deref().or(frame.file.as_deref()).map(str::trim).filter(|name| !name.is_empty());
+    function.map(without_address).or_else(place)
 }
 
 /// A function's name without generic hashes and offsets: `read::h0123456789abcdef+0x1f` is `read`.
-fn without_address(function: &str) -> String {
-    let function = function.split("+0x").next().unwrap_or(function);
+fn without_address(function: &str) -> &str {
+    let offset = memchr::memchr_iter(b'+', function.as_bytes()).find(|at| function[*at..].starts_with("+0x"));
+    let function = &function[..offset.unwrap_or(function.len())];
     match function.rsplit_once("::h") {
-        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => name.to_owned(),
-        _ => function.to_owned(),
+        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => name,
+        _ => function,
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Value<'a> {
     Array(Vec<Value<'a>>),
     /// Names and values
     Object(Fields<'a>),
-    /// One of many alike that seldom count, as it came: checked, and read only where somebody asks.
+    /// What seldom counts, as it came: checked, and read only where somebody asks. The frames of a stack, or one of them.
     Unread(&'a str),
 }
 
@@ -52,6 +52,22 @@ impl<'a> Value<'a> {
         match self {
             Value::Unread(text) => Cow::Owned(read_late(text)),
             known => Cow::Borrowed(known),
+        }
+    }
+
+    /// The items of a list, which stay unread where the list was; nothing where it is something else.
+    pub fn items(&self) -> Cow<'_, [Value<'a>]> {
+        match self {
+            Value::Array(items) => Cow::Borrowed(items),
+            Value::Unread(text) => match serde_json::from_str::<Vec<&'a RawValue>>(text) {
+                Ok(items) => items.into_iter().map(|item| Value::Unread(item.get())).collect(),
+                // What has to be mended cannot be told apart before it is.
+                Err(_) => match read_late(text) {
+                    Value::Array(items) => Cow::Owned(items),
+                    _ => Cow::Borrowed(&[]),
+                },
+            },
+            _ => Cow::Borrowed(&[]),
         }
     }
 
@@ -134,8 +150,6 @@ enum Reading {
     All,
     /// All but the frames of stacks.
     Outline,
-    /// A list of which no item is read yet.
-    Items,
 }
 
 impl<'de> DeserializeSeed<'de> for Reading {
@@ -183,14 +197,8 @@ impl<'de> Visitor<'de> for Reading {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value<'de>, A::Error> {
         let mut list = Vec::new();
-        if let Reading::Items = self {
-            while let Some(item) = items.next_element::<&'de RawValue>()? {
-                list.push(Value::Unread(item.get()));
-            }
-        } else {
-            while let Some(item) = items.next_element_seed(self)? {
-                list.push(item);
-            }
+        while let Some(item) = items.next_element_seed(self)? {
+            list.push(item);
         }
         Ok(Value::Array(list))
     }
@@ -198,15 +206,20 @@ impl<'de> Visitor<'de> for Reading {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value<'de>, A::Error> {
         let mut fields = Vec::new();
         while let Some(Name(name)) = entries.next_key::<Name<'de>>()? {
-            let reading = match self {
-                Reading::Outline if name == FRAMES => Reading::Items,
-                Reading::Outline => Reading::Outline,
-                Reading::All | Reading::Items => Reading::All,
+            let value = match self {
+                Reading::Outline if name == FRAMES => unread(entries.next_value()?)?,
+                Reading::Outline | Reading::All => entries.next_value_seed(self)?,
             };
-            fields.push((name, entries.next_value_seed(reading)?));
+            fields.push((name, value));
         }
         Ok(Value::Object(Fields(fields)))
     }
+}
+
+/// A list as it came; anything else is read.
+fn unread<'a, E: serde::de::Error>(raw: &'a RawValue) -> Result<Value<'a>, E> {
+    let text = raw.get();
+    if text.starts_with('[') { Ok(Value::Unread(text)) } else { serde_json::from_str(text).map_err(E::custom) }
 }
 
 /// The name of a field, which points into the bytes where it can.

@@ -139,6 +139,9 @@ fn group<'a>(found: &Captures<'a>, name: &str) -> &'a str {
 
 /// The text without control characters (a NUL cannot be stored at all), cut to `longest` characters. For names, which are not scrubbed.
 pub fn clean(text: &str, longest: usize) -> String {
+    if text.len() <= longest && text.bytes().all(|it| matches!(it, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let unseen = |it: char| {
         (it.is_control() && it != '\n' && it != '\t') || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };

@@ -7,6 +7,7 @@ use crate::intake::detail::{Breadcrumb, Level};
 use crate::intake::json::{Fields, Value};
 use crate::intake::scrub::{self, Scrubber};
 use serde_json::Value as Json;
+use std::borrow::Cow;
 
 const MOST_TAGS: usize = 50;
 const LONGEST_TAG: usize = 200;
@@ -34,7 +35,7 @@ pub fn level(value: &Value) -> Level {
 /// The tags, scrubbed.
 pub fn tags(event: &Fields, scrubber: &mut Scrubber) -> Vec<(String, String)> {
     let mut kept = Vec::new();
-    for (key, value) in pairs(under(event, &["tags"])).into_iter().take(MOST_TAGS) {
+    for (key, value) in pairs(under(event, &["tags"])).take(MOST_TAGS) {
         let value = scrubber.named(&key, &value, LONGEST_TAG);
         kept.push((scrubber.text(&key, LONGEST_TAG), value));
     }
@@ -42,15 +43,15 @@ pub fn tags(event: &Fields, scrubber: &mut Scrubber) -> Vec<(String, String)> {
 }
 
 /// The text that a tag or a context of this name holds. A context holds it as a scalar or under `value`, `name` or `release`.
-pub fn tag_or_context(event: &Fields, name: &str) -> Option<String> {
-    let tag = pairs(under(event, &["tags"])).into_iter().find(|(key, _)| key == name).map(|(_, value)| value);
+pub fn tag_or_context<'a>(event: &'a Fields<'a>, name: &str) -> Option<Cow<'a, str>> {
+    let tag = pairs(under(event, &["tags"])).find(|(key, _)| key == name).map(|(_, value)| value);
     tag.or_else(|| {
         let context = object(under(event, &["contexts"])).get(name)?;
         let value = match context {
             Value::Object(fields) => under(fields, &["value", "name", "release"]),
             scalar => scalar,
         };
-        text(value).map(|value| value.into_owned())
+        text(value)
     })
 }
 
@@ -234,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_name_is_found_in_tags_first_and_then_in_contexts() {
-        let find = |event: Value| with(event, |event, _| tag_or_context(event, "cell"));
+        let find = |event: Value| with(event, |event, _| tag_or_context(event, "cell").map(Cow::into_owned));
         assert_eq!(
             find(json!({"tags": {"cell": "eu-1"}, "contexts": {"cell": {"name": "us"}}})).as_deref(),
             Some("eu-1")

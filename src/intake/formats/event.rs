@@ -76,11 +76,14 @@ fn read(event: &Fields, cover: &Cover, whole: bool) -> Report {
     let door = cover.door;
     let level = context::level(under(event, &["level"]));
     let message = message(event, &mut scrubber);
-    let chain = if whole { stack::thrown(event, &mut scrubber) } else { stack::raised(event, &mut scrubber) };
-    let exception = raised(event, &chain, &message, level, &mut scrubber);
+    let mut chain = if whole { stack::thrown(event, &mut scrubber) } else { stack::raised(event, &mut scrubber) };
+    let is_empty = chain.is_empty();
+    // Of a report that is only counted nobody will read more.
+    let last = if whole { chain.last().cloned() } else { chain.pop() };
+    let exception = raised(event, last, &message, level, &mut scrubber);
     let (signature, signature_given) = signature_of(event, &exception, &mut scrubber);
     let unhandled = stack::is_unhandled(event) || level == Level::Fatal || cover.with_dump;
-    let standing = match (unhandled, chain.is_empty()) {
+    let standing = match (unhandled, is_empty) {
         (true, _) => Standing::Crash,
         (false, false) => Standing::Handled,
         (false, true) => Standing::Message,
@@ -112,7 +115,6 @@ fn read(event: &Fields, cover: &Cover, whole: bool) -> Report {
         flags,
         extra,
     };
-    // Of a report that is only counted nobody will read more.
     let detail = whole.then(|| detail(event, level, message, chain, &exception, door, &mut scrubber));
     if let Some(detail) = &detail {
         if !detail.removed.is_empty() {
@@ -126,17 +128,15 @@ fn read(event: &Fields, cover: &Cover, whole: bool) -> Report {
 /// What was raised: the last exception of the chain. Where there is none, the message stands in, as after `panic("text")` in Go.
 fn raised(
     event: &Fields,
-    chain: &[Thrown],
+    last: Option<Thrown>,
     message: &Option<String>,
     level: Level,
     scrubber: &mut Scrubber,
 ) -> Exception {
-    match chain.last() {
-        Some(thrown) => Exception {
-            kind: thrown.kind.clone(),
-            value: thrown.value.clone().or_else(|| message.clone()),
-            frames: thrown.frames.clone(),
-        },
+    match last {
+        Some(Thrown { kind, value, frames, .. }) => {
+            Exception { kind, value: value.or_else(|| message.clone()), frames }
+        }
         None => {
             let go =
                 text_under(object(under(event, &["sdk"])), "name").is_some_and(|name| name.starts_with("sentry.go"));

@@ -67,20 +67,19 @@ pub fn list<'a>(value: &'a Value<'a>) -> &'a [Value<'a>] {
 }
 
 /// Pairs in any of their shapes: an object, a list of pairs, or a list of `{key, value}`.
-pub fn pairs(value: &Value) -> Vec<(String, String)> {
-    let owned = |key: &Value, value: &Value| Some((text(key)?.into_owned(), text(value)?.into_owned()));
-    let pair = |item: &Value| match item {
-        Value::Array(pair) => owned(pair.first()?, pair.get(1)?),
-        Value::Object(fields) => owned(fields.get("key")?, fields.get("value")?),
+pub fn pairs<'a>(value: &'a Value<'a>) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+    let (fields, items) = match value {
+        Value::Object(fields) => (Some(fields), &[][..]),
+        Value::Array(items) => (None, items.as_slice()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Unread(_) => (None, &[][..]),
+    };
+    let of_field = |(key, value): (&'a str, &'a Value<'a>)| Some((Cow::Borrowed(key.trim()), text(value)?));
+    let of_item = |item: &'a Value<'a>| match item {
+        Value::Array(pair) => text(pair.first()?).zip(text(pair.get(1)?)),
+        Value::Object(fields) => text(fields.get("key")?).zip(text(fields.get("value")?)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Unread(_) => None,
     };
-    match value {
-        Value::Object(fields) => {
-            fields.iter().filter_map(|(key, value)| Some((key.trim().to_owned(), text(value)?.into_owned()))).collect()
-        }
-        Value::Array(items) => items.iter().filter_map(pair).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Unread(_) => Vec::new(),
-    }
+    fields.into_iter().flat_map(Fields::iter).filter_map(of_field).chain(items.iter().filter_map(of_item))
 }
 
 /// The fields of an object; none where it is something else.
@@ -91,7 +90,9 @@ pub fn object<'a>(value: &'a Value<'a>) -> &'a Fields<'a> {
 
 /// An id of 32 hexadecimal digits, with or without hyphens and in any case, as 32 lower-case digits.
 pub fn id(value: &Value) -> Option<String> {
-    let id: String = value.as_str()?.trim().chars().filter(|it| *it != '-').collect::<String>().to_ascii_lowercase();
+    let mut id = value.as_str()?.trim().to_owned();
+    id.retain(|it| it != '-');
+    id.make_ascii_lowercase();
     let fits = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
     fits.then_some(id)
 }
@@ -115,7 +116,7 @@ mod tests {
     fn pairs_are_found_in_each_of_their_shapes() {
         for value in [json!({"a": 1, "b": null}), json!([["a", 1], ["b"], null]), json!([{"key": "a", "value": 1}, {}])]
         {
-            assert_eq!(pairs(&value), [("a".into(), "1".into())], "{value}");
+            assert_eq!(pairs(&value).collect::<Vec<_>>(), [("a".into(), "1".into())], "{value}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Exceptions, threads and frames, in the shapes in which clients send them.
 
+mod met;
+
 use super::fields::{list, object, text, text_or_json, text_under, truth, under, whole};
 use crate::domain::crash::Frame;
 use crate::domain::signature;
@@ -50,7 +52,11 @@ pub fn raised(event: &Fields, scrubber: &mut Scrubber) -> Vec<Thrown> {
     let own = innermost(stack, most, &images, scrubber);
     let frames =
         if own.is_empty() && is_last { spare_stack(event, fields.get("thread_id"), &images, scrubber) } else { own };
-    vec![exception(fields, frames, scrubber)]
+    if !frames.iter().any(signature::counts) {
+        return vec![exception(fields, frames, scrubber)];
+    }
+    let kind = text_under(fields, "type").map(|kind| scrubber.text(&kind, LONGEST_NAME));
+    vec![Thrown { kind, frames, ..Thrown::default() }]
 }
 
 /// Whether the program did not deal with one of the exceptions.
@@ -78,11 +84,21 @@ fn exception(fields: &Fields, frames: Vec<Frame>, scrubber: &mut Scrubber) -> Th
 }
 
 /// The innermost frames of a stack, outermost of them first: enough for its signature, or all of them where that many of the
-/// program's own are not found soon.
+/// program's own are not found soon. In a storm the same stacks come again and again, and are remembered.
 fn innermost(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
-    let Some(Value::Array(frames)) = stack.get("frames") else { return Vec::new() };
+    match stack.get("frames") {
+        // What images say of a frame is not in the text.
+        Some(Value::Unread(text)) if images.is_empty() => {
+            met::frames(text, most, || innermost_of(stack, most, images, scrubber))
+        }
+        _ => innermost_of(stack, most, images, scrubber),
+    }
+}
+
+fn innermost_of(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
+    let Some(frames) = stack.get("frames") else { return Vec::new() };
     let (mut found, mut own) = (Vec::new(), 0);
-    for frame in frames.iter().rev().take(most - OUTER_FRAMES) {
+    for frame in frames.items().iter().rev().take(most - OUTER_FRAMES) {
         let Value::Object(frame) = &*frame.read_on() else { continue };
         let frame = read_frame(frame, images, scrubber);
         own += usize::from(signature::counts(&frame));
@@ -130,7 +146,7 @@ fn stack_of(fields: &Fields, most: usize, images: &[Image], scrubber: &mut Scrub
 }
 
 fn frames_of(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
-    let Some(Value::Array(frames)) = stack.get("frames") else { return Vec::new() };
+    let Some(frames) = stack.get("frames").map(Value::items) else { return Vec::new() };
     let beyond = frames.len().saturating_sub(most);
     let kept = frames
         .iter()

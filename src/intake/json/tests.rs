@@ -79,8 +79,10 @@ fn frames_that_are_left_unread_are_read_on_as_if_they_had_been_read_at_once() {
         let outline = read_object_without(text.as_bytes(), &[]).expect("JSON");
         outline.get("s").and_then(Value::as_object).and_then(|stack| stack.get("frames")).cloned()
     };
-    assert_eq!(frames(texts[2]), Some(Value::Array(Vec::new())));
-    assert_eq!(frames(r#"{"s":{"frames":[ {"a" : 1} ]}}"#), Some(Value::Array(vec![Value::Unread(r#"{"a" : 1}"#)])));
+    assert_eq!(frames(texts[2]).map(|it| it.items().len()), Some(0));
+    let items = |text: &'static str| frames(text).map(|it| it.items().into_owned());
+    assert_eq!(items(r#"{"s":{"frames":[ {"a" : 1} ]}}"#), Some(vec![Value::Unread(r#"{"a" : 1}"#)]));
+    assert_eq!(frames(r#"{"s":{"frames":[ {"a" : 1} ]}}"#), Some(Value::Unread(r#"[ {"a" : 1} ]"#)));
     let broken = br#"{"s":{"frames":[{"a":}]}}"#;
     assert!(read_object_without(broken, &[]).is_err(), "what is left unread is checked");
 }
