@@ -7,7 +7,9 @@ use crate::{
     domain::{Record, Time, crash::ReportKind, exposure::Exposure, time},
     store::{
         Actor, Backend, Store, StoreError, Tx,
+        arrived::{Arrived, Noted},
         changes::Kept,
+        counting::Counted,
         keeping::{Examples, Learned, Memory},
         outcomes::Outcome,
         packing::{self, Dictionary, Packer},
@@ -97,7 +99,7 @@ const LEFT_BEHIND: i64 = 15;
 /// SQLite that people who wait for its one writer do not notice, and more on PostgreSQL, where nobody waits.
 pub fn folded_at_once(store: &Store) -> usize {
     match store.backend() {
-        Backend::Sqlite(_) => 512,
+        Backend::Sqlite(_) => 2_048,
         Backend::Postgres(_) => 4_096,
     }
 }
@@ -109,8 +111,6 @@ struct Kepts<'a> {
     learned: Learned,
     services: HashSet<&'a str>,
     outcomes: Outcomes,
-    noted: usize,
-    number: i64,
 }
 
 impl Keeper {
@@ -166,12 +166,21 @@ impl Keeper {
     }
 
     fn together(&mut self, store: &Store, deliveries: &[Delivery], now: Time) -> Result<Written, StoreError> {
-        let kept = store.take(|tx| self.keep(tx, deliveries, now));
-        let Kepts { taken, records, learned, services, outcomes, noted, number } = kept.inspect_err(|_| {
+        let all = deliveries.iter().flat_map(|it| it.reports.iter().map(|report| (it.door, report)));
+        let counted: Vec<(&str, &Report)> = all.filter(|(_, report)| report.whole.is_none()).collect();
+        // What needs no writing is done before: others wait for whoever writes.
+        let noted = Noted::of(self.node, self.number, &counted)?;
+        let kept = store.take(|tx| {
+            let services = self.know_services(tx, deliveries, now)?;
+            tx.note_arrived(&noted)?;
+            self.keep(tx, deliveries, services, now)
+        });
+        let Kepts { taken, records, learned, services, outcomes } = kept.inspect_err(|_| {
             self.memory.forget();
             self.services.clear();
         })?;
-        self.number = number;
+        self.number = noted.next();
+        let noted = counted.len();
         let whole = learned.whole;
         self.memory.learn(learned);
         if self.services.len() > REMEMBERED {
@@ -235,44 +244,44 @@ impl Keeper {
         enough: usize,
         now: Time,
     ) -> Result<Folded, StoreError> {
-        let folded = store.take::<_, StoreError>(|tx| {
-            let arrived = tx.take_arrived(node, from, enough)?;
-            let reports: Vec<&Report> = arrived.iter().flat_map(|it| &it.reports).collect();
-            let (kept, learned) = tx.count_reports(&reports, &self.memory)?;
-            let mut folded = Folded { reports: reports.len(), ..Folded::default() };
-            let mut kept = kept.into_iter();
-            let mut outcomes: BTreeMap<(String, String, &str), i64> = BTreeMap::new();
-            for it in arrived {
-                let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
-                for (report, kept) in it.reports.into_iter().zip(&mut kept) {
-                    let reason = Taken::default().note(kept, report.kind.word());
-                    *reasons.entry(reason).or_insert(0) += 1;
-                    if kept == Kept::New && report.kind == ReportKind::Crash {
-                        folded.records.push(Record::Crash(report.crash));
-                    }
-                }
-                for (reason, reports) in reasons {
-                    *outcomes.entry((it.service.clone(), it.door.clone(), reason)).or_insert(0) += reports;
-                }
-            }
+        let arrived = store.read::<_, StoreError>(|read| read.arrived(node, from, enough))?;
+        let reports: Vec<&Report> = arrived.iter().flat_map(|it| &it.reports).collect();
+        let ready = store.read::<_, StoreError>(|read| read.prepare_to_count(&reports, &self.memory))?;
+        let counted = store.take::<_, StoreError>(|tx| {
+            tx.drop_arrived(&arrived)?;
+            let counted = tx.count_reports(&ready, &self.memory)?;
+            let outcomes = became(&arrived, counted.as_ref().map_or(ready.kept(), |it| &it.kept));
             for ((service, door, reason), reports) in outcomes {
-                *folded.outcomes.entry((door.clone(), reason.to_owned())).or_insert(0) += reports;
-                let reason = reason.to_owned();
+                let (service, door, reason) = (service.to_owned(), door.to_owned(), reason.to_owned());
                 tx.count_outcome(&Outcome { service, door, reason, reports }, now)?;
             }
-            Ok((folded, learned))
+            Ok(counted)
         });
-        let (folded, learned) = folded.inspect_err(|_| self.memory.forget())?;
+        let Counted { kept, learned } = match counted.inspect_err(|_| self.memory.forget())? {
+            Some(instead) => instead,
+            None => ready.into_counted(),
+        };
+        let mut folded = Folded { reports: reports.len(), ..Folded::default() };
+        for ((_, door, reason), reports) in became(&arrived, &kept) {
+            *folded.outcomes.entry((door.to_owned(), reason.to_owned())).or_insert(0) += reports;
+        }
         self.memory.learn(learned);
+        let all = arrived.into_iter().flat_map(|it| it.reports).zip(kept);
+        let crashed = all.filter(|(it, kept)| *kept == Kept::New && it.kind == ReportKind::Crash);
+        folded.records = crashed.map(|(it, _)| Record::Crash(it.crash)).collect();
         Ok(folded)
     }
 
-    fn keep<'a>(&self, tx: &mut Tx<'_>, deliveries: &'a [Delivery], now: Time) -> Result<Kepts<'a>, StoreError> {
-        let services = self.know_services(tx, deliveries, now)?;
-        let all = || deliveries.iter().flat_map(|it| it.reports.iter().map(|report| (it.door, report)));
-        let counted: Vec<(&str, &Report)> = all().filter(|(_, report)| report.whole.is_none()).collect();
-        let number = tx.note_arrived(self.node, self.number, &counted)?;
-        let reports: Vec<&Report> = all().map(|(_, report)| report).filter(|report| report.whole.is_some()).collect();
+    /// Keeps all but the reports that are only counted.
+    fn keep<'a>(
+        &self,
+        tx: &mut Tx<'_>,
+        deliveries: &'a [Delivery],
+        services: HashSet<&'a str>,
+        now: Time,
+    ) -> Result<Kepts<'a>, StoreError> {
+        let reports: Vec<&Report> =
+            deliveries.iter().flat_map(|it| &it.reports).filter(|report| report.whole.is_some()).collect();
         let (kept, learned) = tx.keep_reports(&reports, &self.memory)?;
         let mut kept = kept.into_iter();
         let (mut answers, mut records) = (Vec::with_capacity(deliveries.len()), Vec::new());
@@ -306,7 +315,7 @@ impl Keeper {
             let outcome = Outcome { service: service.to_owned(), door: door.to_owned(), reason, reports };
             tx.count_outcome(&outcome, now)?;
         }
-        Ok(Kepts { taken: answers, records, learned, services, outcomes: by_door, noted: counted.len(), number })
+        Ok(Kepts { taken: answers, records, learned, services, outcomes: by_door })
     }
 
     /// Creates services by their first use.
@@ -337,6 +346,18 @@ impl Keeper {
     }
 }
 
+/// How often reports became what, by service and door, what became of each being given in their order.
+fn became<'a>(arrived: &'a [Arrived], kept: &[Kept]) -> BTreeMap<(&'a str, &'a str, &'static str), i64> {
+    let (mut kept, mut outcomes) = (kept.iter(), BTreeMap::new());
+    for it in arrived {
+        for (report, kept) in it.reports.iter().zip(&mut kept) {
+            let reason = Taken::default().note(*kept, report.kind.word());
+            *outcomes.entry((it.service.as_str(), it.door.as_str(), reason)).or_insert(0) += 1;
+        }
+    }
+    outcomes
+}
+
 /// How many reports a dictionary is trained on.
 const SAMPLES: i64 = 1_000;
 /// A dictionary is trained anew when so many times more reports were kept whole than when the last one was.
@@ -360,7 +381,7 @@ pub fn train_dictionary(store: &Store, packer: &Packer, whole: i64, now: Time) -
 
 impl Taken {
     /// Counts a report or a window, and says which word it is counted under.
-    fn note<'a>(&mut self, kept: Kept, new: &'a str) -> &'a str {
+    fn note(&mut self, kept: Kept, new: &'static str) -> &'static str {
         match kept {
             Kept::New => {
                 self.new += 1;

@@ -21,6 +21,10 @@ use std::collections::{BTreeMap, HashSet};
 pub struct Arrived {
     /// The service.
     pub service: String,
+    /// The node that noted them.
+    pub node: i64,
+    /// The number of the row among those of the node.
+    pub number: i64,
     /// The door that they came through.
     pub door: String,
     /// The reports, in the order in which they came.
@@ -51,13 +55,19 @@ impl ArrivedRow {
     }
 }
 
-impl Tx<'_> {
-    /// Notes reports that are only counted, each with the door that it came through: a row for each service and door, under numbers
-    /// of this node from the given one on. They count as soon as they are folded. Gives back the next number.
+/// Reports that are only counted, ready to be noted.
+pub struct Noted {
+    rows: Vec<ArrivedRow>,
+    first: i64,
+}
+
+impl Noted {
+    /// Reports, each with the door that it came through: a row for each service and door, under numbers of this node from the given one
+    /// on.
     ///
     /// # Errors
     /// For a report that could not be folded: with a NUL in one of its texts, which PostgreSQL does not keep.
-    pub fn note_arrived(&mut self, node: i64, first: i64, reports: &[(&str, &Report)]) -> Result<i64, StoreError> {
+    pub fn of(node: i64, first: i64, reports: &[(&str, &Report)]) -> Result<Noted, StoreError> {
         let mut blocks: BTreeMap<(&str, &str), OpenBlock> = BTreeMap::new();
         for (door, report) in reports {
             if has_nul(&report.crash) {
@@ -65,10 +75,9 @@ impl Tx<'_> {
             }
             blocks.entry((&report.crash.service, door)).or_default().add(&report.crash, report.kind);
         }
-        let mut number = first;
-        for ((service, door), block) in blocks {
+        let row = |(number, ((service, door), block)): (i64, ((&str, &str), OpenBlock))| {
             let (reports, at, received) = block.extent();
-            let row = ArrivedRow {
+            Ok(ArrivedRow {
                 service: service.to_owned(),
                 node,
                 number,
@@ -79,19 +88,44 @@ impl Tx<'_> {
                 last_received: received.1,
                 reports,
                 body: block.text()?,
-            };
-            on_each!(self.db, c => diesel::insert_into(arrived::table).values(&row).execute(c))?;
-            number += 1;
-        }
-        Ok(number)
+            })
+        };
+        Ok(Noted { rows: (first..).zip(blocks).map(row).collect::<Result<_, StoreError>>()?, first })
     }
 
-    /// Takes out reports of a node that were not folded yet, row by row in the order of their numbers from one on, until it is at least
-    /// so many.
+    /// The number of the node's next row.
+    pub fn next(&self) -> i64 {
+        self.first.saturating_add(self.rows.len() as i64)
+    }
+}
+
+impl Tx<'_> {
+    /// Notes reports that are only counted. They count as soon as they are folded.
+    pub fn note_arrived(&mut self, noted: &Noted) -> Result<(), StoreError> {
+        for row in &noted.rows {
+            on_each!(self.db, c => diesel::insert_into(arrived::table).values(row).execute(c))?;
+        }
+        Ok(())
+    }
+
+    /// Takes out rows that were read to be folded.
     ///
     /// # Errors
-    /// Busy where another node takes them out at the same time.
-    pub fn take_arrived(&mut self, node: i64, from: i64, enough: usize) -> Result<Vec<Arrived>, StoreError> {
+    /// Busy where one of them is gone: somebody else folds them.
+    pub fn drop_arrived(&mut self, rows: &[Arrived]) -> Result<(), StoreError> {
+        for row in rows {
+            let key = (&row.service, row.node, row.number);
+            if on_each!(self.db, c => diesel::delete(arrived::table.find(key)).execute(c))? == 0 {
+                return Err(StoreError::Busy);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Read<'_> {
+    /// Reports of a node that were not folded yet, row by row in the order of their numbers from one on, until it is at least so many.
+    pub fn arrived(&mut self, node: i64, from: i64, enough: usize) -> Result<Vec<Arrived>, StoreError> {
         let rows: Vec<ArrivedRow> = on_each!(self.db, c => arrived::table
             .filter(arrived::node.eq(node))
             .filter(arrived::number.ge(from))
@@ -105,18 +139,12 @@ impl Tx<'_> {
                 break;
             }
             reports += usize::try_from(row.reports).unwrap_or(0);
-            let key = (&row.service, row.node, row.number);
-            if on_each!(self.db, c => diesel::delete(arrived::table.find(key)).execute(c))? == 0 {
-                return Err(StoreError::Busy);
-            }
             let reports = row.reports()?.into_iter().map(|(crash, kind)| Report::counted(crash, kind)).collect();
-            taken.push(Arrived { service: row.service, door: row.door, reports });
+            taken.push(Arrived { service: row.service, node, number: row.number, door: row.door, reports });
         }
         Ok(taken)
     }
-}
 
-impl Read<'_> {
     /// The nodes that have left reports which are not folded, all of which reached us before an instant.
     pub fn nodes_of_arrived(&mut self, before: Time) -> Result<Vec<i64>, StoreError> {
         Ok(on_each!(self.db, c => arrived::table

@@ -164,15 +164,30 @@ impl OpenBlock {
         serde_json::to_vec(&self.columns).map_err(|error| StoreError::Other(error.to_string()))
     }
 
+    /// The row of a service as it is to be written.
+    pub(super) fn row(&self, service: &str) -> Result<BlockRow, StoreError> {
+        Ok(BlockRow {
+            service: service.to_owned(),
+            block: self.name.to_vec(),
+            first_at: self.at.0,
+            last_at: self.at.1,
+            first_received: self.received.0,
+            last_received: self.received.1,
+            reports: self.columns.id.len() as i64,
+            body: pack_alone(&self.text()?)?,
+        })
+    }
+
     /// Notes that all of it is written.
     pub(super) fn is_written(&mut self) {
         self.has_grown = false;
     }
 }
 
+/// Many reports as they are kept, packed.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = report_block, treat_none_as_default_value = false)]
-struct BlockRow {
+pub(super) struct BlockRow {
     service: String,
     block: Vec<u8>,
     first_at: i64,
@@ -202,19 +217,9 @@ pub struct RowsRead(HashMap<(String, Vec<u8>), i64>);
 
 impl Tx<'_> {
     /// Writes a row, anew where it has grown.
-    pub(super) fn keep_block(&mut self, service: &str, it: &OpenBlock) -> Result<(), StoreError> {
-        let row = BlockRow {
-            service: service.to_owned(),
-            block: it.name.to_vec(),
-            first_at: it.at.0,
-            last_at: it.at.1,
-            first_received: it.received.0,
-            last_received: it.received.1,
-            reports: it.columns.id.len() as i64,
-            body: pack_alone(&it.text()?)?,
-        };
+    pub(super) fn keep_block(&mut self, row: &BlockRow) -> Result<(), StoreError> {
         on_each!(self.db, c => diesel::insert_into(report_block::table)
-            .values(&row)
+            .values(row)
             .on_conflict((report_block::service, report_block::block))
             .do_update()
             .set((

@@ -1,13 +1,14 @@
 //! Keeping many reports in one transaction: each once per id, a few of each kind whole, all of them counted.
 
 use super::{
-    StoreError, Tx,
-    blocks::{OpenBlock, mark},
+    Read, StoreError, Tx,
+    blocks::{BlockRow, OpenBlock, mark},
     changes::Kept,
+    counting::Sums,
     packing::Packer,
     reports::{Report, Whole},
-    rollups::{HOUR, HourRow, MinuteRow, hour},
-    signatures::{SignatureColumns, new_number},
+    rollups::{HOUR, hour},
+    signatures::new_number,
 };
 use crate::domain::{
     crash::{Crash, ReportKind},
@@ -78,7 +79,7 @@ pub struct Memory {
 }
 
 /// The numbers of signatures by their titles, by service.
-type Numbers = HashMap<String, HashMap<String, i64>>;
+pub(super) type Numbers = HashMap<String, HashMap<String, i64>>;
 
 /// What a transaction learned, to be taken over once it is committed.
 #[derive(Debug, Default)]
@@ -88,6 +89,37 @@ pub struct Learned {
     examples: HashMap<u64, u32>,
     numbers: Numbers,
     open: HashMap<String, OpenBlock>,
+    /// Rows that were filled, by service.
+    full: Vec<(String, OpenBlock)>,
+}
+
+impl Learned {
+    /// Only these numbers so far.
+    pub(super) fn of(numbers: Numbers) -> Learned {
+        Learned { numbers, ..Learned::default() }
+    }
+
+    /// Puts a report into the row of its service that takes reports in.
+    pub(super) fn put_into_row(&mut self, it: &Crash, kind: ReportKind, memory: &Memory) {
+        if !self.open.contains_key(&it.service) {
+            self.open.insert(it.service.clone(), memory.open.get(&it.service).cloned().unwrap_or_default());
+        }
+        let Some(open) = self.open.get_mut(&it.service) else { return };
+        if open.is_closed(it.received_at) {
+            let full = std::mem::take(open);
+            // What is written already may have been dropped since for its age.
+            if full.has_grown() {
+                self.full.push((it.service.clone(), full));
+            }
+        }
+        open.add(it, kind);
+    }
+
+    /// The rows that are to be written.
+    pub(super) fn rows(&self) -> Result<Vec<BlockRow>, StoreError> {
+        let full = self.full.iter().map(|(service, block)| (service, block));
+        full.chain(&self.open).map(|(service, block)| block.row(service)).collect()
+    }
 }
 
 impl Memory {
@@ -123,71 +155,8 @@ impl Memory {
     }
 }
 
-/// Sums that are written once for all reports of a transaction, in the order of their keys.
-#[derive(Default)]
-struct Sums<'a> {
-    signatures: HashMap<(&'a str, &'a str), SignatureColumns>,
-    minutes: HashMap<(&'a str, &'a str, i64, &'a str, &'a str), (i64, i64)>,
-    hours: HashMap<(&'a str, i64, i64, &'a str, &'a str), (i64, i64, i64)>,
-}
-
-impl<'a> Sums<'a> {
-    fn add(&mut self, it: &'a Crash, kind: ReportKind, number: i64, is_whole: bool) {
-        let (at, clients) = (time::micros(it.at), it.clients_dropped.unwrap_or(0));
-        let crashed = i64::from(kind == ReportKind::Crash);
-        let release = it.release.as_deref().unwrap_or_default();
-        let sum = self.signatures.entry((&it.service, &it.signature)).or_insert_with(|| SignatureColumns {
-            service: it.service.clone(),
-            title: it.signature.clone(),
-            number,
-            first_at: at,
-            last_at: at,
-            crashes: 0,
-            handled: 0,
-            clients: 0,
-            last_id: String::new(),
-        });
-        if is_whole && (sum.last_id.is_empty() || at >= sum.last_at) {
-            sum.last_id = it.id.clone();
-        }
-        (sum.first_at, sum.last_at) = (sum.first_at.min(at), sum.last_at.max(at));
-        sum.crashes += crashed;
-        sum.handled += 1 - crashed;
-        sum.clients += clients;
-        // Handled errors leave a row of zeros: the service was heard of there and then.
-        let minute = time::micros(time::minute(it.at));
-        let sum = self.minutes.entry((&it.service, &it.environment, minute, release, &it.cell)).or_default();
-        *sum = (sum.0 + crashed, sum.1 + crashed * clients);
-        let sum = self.hours.entry((&it.service, number, hour(at), &it.environment, release)).or_default();
-        *sum = (sum.0 + crashed, sum.1 + 1 - crashed, sum.2 + clients);
-    }
-
-    fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        tx.count_signatures(&in_order(self.signatures, |_, sum| sum))?;
-        let minute = |(service, environment, minute, release, cell): (&str, &str, i64, &str, &str), sum: (i64, i64)| {
-            let [service, environment, release, cell] = [service, environment, release, cell].map(str::to_owned);
-            MinuteRow { service, environment, minute, release, cell, crashes: sum.0, clients: sum.1 }
-        };
-        tx.count_minutes(&in_order(self.minutes, minute))?;
-        let hour = |(service, signature, hour, environment, release): (&str, i64, i64, &str, &str),
-                    sum: (i64, i64, i64)| {
-            let [service, environment, release] = [service, environment, release].map(str::to_owned);
-            let (crashes, handled, clients) = sum;
-            HourRow { service, signature, hour, environment, release, crashes, handled, clients }
-        };
-        tx.count_hours(&in_order(self.hours, hour))
-    }
-}
-
-/// Rows in the order of their keys.
-fn in_order<K: Ord, V, R>(sums: HashMap<K, V>, row: impl Fn(K, V) -> R) -> Vec<R> {
-    let mut sums: Vec<(K, V)> = sums.into_iter().collect();
-    sums.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-    sums.into_iter().map(|(key, sum)| row(key, sum)).collect()
-}
-
 /// The number of a report's signature.
-fn number_of(it: &Crash, memory: &Memory, learned: &Learned) -> i64 {
+pub(super) fn number_of(it: &Crash, memory: &Memory, learned: &Learned) -> i64 {
     let known = [&learned.numbers, &memory.numbers];
     let number = known.iter().find_map(|numbers| numbers.get(&it.service)?.get(&it.signature));
     number.copied().unwrap_or_else(|| new_number(&it.service, &it.signature))
@@ -222,10 +191,9 @@ impl Tx<'_> {
     /// came with a body; the others are only counted. Gives back what became of each, in their order, and what is to be
     /// remembered once this is committed.
     pub fn keep_reports(&mut self, reports: &[&Report], memory: &Memory) -> Result<(Vec<Kept>, Learned), StoreError> {
-        let mut learned = Learned::default();
         let all_marks: Vec<i64> = reports.iter().map(|it| mark(&it.crash.service, &it.crash.id)).collect();
         let mut ids = self.known_ids(reports, &all_marks)?;
-        self.learn_numbers(reports, memory, &mut learned)?;
+        let mut learned = Learned::of(self.learn_numbers(reports, memory)?);
         let mut sums = Sums::default();
         let mut whole: Vec<(&Crash, ReportKind, &Whole, i64)> = Vec::new();
         let mut whole_marks: Vec<i64> = Vec::new();
@@ -250,7 +218,7 @@ impl Tx<'_> {
                 }
                 None => {
                     marks.entry(&crash.service).or_default().push((mark, None));
-                    self.put_into_row(crash, it.kind, memory, &mut learned)?;
+                    learned.put_into_row(crash, it.kind, memory);
                 }
             }
             sums.add(crash, it.kind, number, body.is_some());
@@ -268,64 +236,11 @@ impl Tx<'_> {
             // Another node wrote some of them since they were looked for; the next try finds them.
             return Err(StoreError::Busy);
         }
-        for (service, open) in &learned.open {
-            self.keep_block(service, open)?;
+        for row in learned.rows()? {
+            self.keep_block(&row)?;
         }
-        sums.write(self)?;
+        sums.rows().write(self)?;
         Ok((kept, learned))
-    }
-
-    /// Counts reports, each once per id, and keeps none whole: those that were noted before. Gives back what became of each, in their
-    /// order, and what is to be remembered once this is committed.
-    pub fn count_reports(&mut self, reports: &[&Report], memory: &Memory) -> Result<(Vec<Kept>, Learned), StoreError> {
-        let mut learned = Learned::default();
-        self.learn_numbers(reports, memory, &mut learned)?;
-        let mut by_service: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (place, it) in reports.iter().enumerate() {
-            by_service.entry(&it.crash.service).or_default().push(place);
-        }
-        let mut kept = vec![Kept::Repeat; reports.len()];
-        for (service, places) in by_service {
-            let marks: Vec<(usize, i64)> =
-                places.into_iter().map(|place| (place, mark(service, &reports[place].crash.id))).collect();
-            let mut new = self.note_ids(service, marks.iter().map(|(_, mark)| (*mark, None)).collect())?;
-            // An id that came twice is new once.
-            marks.into_iter().filter(|(_, mark)| new.remove(mark)).for_each(|(place, _)| kept[place] = Kept::New);
-        }
-        let mut sums = Sums::default();
-        for (it, _) in reports.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New) {
-            let number = number_of(&it.crash, memory, &learned);
-            self.put_into_row(&it.crash, it.kind, memory, &mut learned)?;
-            sums.add(&it.crash, it.kind, number, false);
-        }
-        for (service, open) in &learned.open {
-            self.keep_block(service, open)?;
-        }
-        sums.write(self)?;
-        Ok((kept, learned))
-    }
-
-    /// Puts a report into the row of its service that takes reports in. A row that is full is written.
-    fn put_into_row(
-        &mut self,
-        it: &Crash,
-        kind: ReportKind,
-        memory: &Memory,
-        learned: &mut Learned,
-    ) -> Result<(), StoreError> {
-        if !learned.open.contains_key(&it.service) {
-            learned.open.insert(it.service.clone(), memory.open.get(&it.service).cloned().unwrap_or_default());
-        }
-        let Some(open) = learned.open.get_mut(&it.service) else { return Ok(()) };
-        if open.is_closed(it.received_at) {
-            // What is written already may have been dropped since for its age.
-            if open.has_grown() {
-                self.keep_block(&it.service, open)?;
-            }
-            *open = OpenBlock::default();
-        }
-        open.add(it, kind);
-        Ok(())
     }
 
     /// Keeps one report whole, whatever there is of its kind.
@@ -351,26 +266,6 @@ impl Tx<'_> {
         Ok(known)
     }
 
-    /// The numbers of the signatures of these reports, read where they are not remembered, made where they are new.
-    fn learn_numbers(&mut self, reports: &[&Report], memory: &Memory, learned: &mut Learned) -> Result<(), StoreError> {
-        let mut unknown: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
-        for Report { crash, .. } in reports.iter().copied() {
-            if memory.numbers.get(&crash.service).is_none_or(|known| !known.contains_key(&crash.signature)) {
-                unknown.entry(&crash.service).or_default().insert(&crash.signature);
-            }
-        }
-        for (service, titles) in unknown {
-            let titles: Vec<&str> = titles.into_iter().collect();
-            let mut found: HashMap<String, i64> = self.signature_numbers(service, &titles)?.into_iter().collect();
-            let numbers = learned.numbers.entry(service.to_owned()).or_default();
-            for title in titles {
-                let number = found.remove(title).unwrap_or_else(|| new_number(service, title));
-                numbers.insert(title.to_owned(), number);
-            }
-        }
-        Ok(())
-    }
-
     /// Whether one more report may be kept whole; then it is counted as kept.
     fn has_room(
         &mut self,
@@ -394,5 +289,28 @@ impl Tx<'_> {
         let has_room = count < memory.examples.most;
         learned.examples.insert(key, if has_room { count + 1 } else { count });
         Ok(has_room)
+    }
+}
+
+impl Read<'_> {
+    /// The numbers of the signatures of these reports that are not remembered: read, or made where they are new.
+    pub(super) fn learn_numbers(&mut self, reports: &[&Report], memory: &Memory) -> Result<Numbers, StoreError> {
+        let mut unknown: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+        for Report { crash, .. } in reports.iter().copied() {
+            if memory.numbers.get(&crash.service).is_none_or(|known| !known.contains_key(&crash.signature)) {
+                unknown.entry(&crash.service).or_default().insert(&crash.signature);
+            }
+        }
+        let mut learned = Numbers::new();
+        for (service, titles) in unknown {
+            let titles: Vec<&str> = titles.into_iter().collect();
+            let mut found: HashMap<String, i64> = self.signature_numbers(service, &titles)?.into_iter().collect();
+            let numbers = learned.entry(service.to_owned()).or_default();
+            for title in titles {
+                let number = found.remove(title).unwrap_or_else(|| new_number(service, title));
+                numbers.insert(title.to_owned(), number);
+            }
+        }
+        Ok(learned)
     }
 }

@@ -20,6 +20,7 @@ pub mod accounts;
 pub mod actors;
 pub mod arrived;
 pub mod changes;
+pub mod counting;
 pub mod findings;
 pub mod holds;
 pub mod incidents;

@@ -10,6 +10,7 @@ use pushback::{
     flows::take_telemetry::{Delivery, Keeper, Taken},
     store::{
         Store, StoreError,
+        arrived::Noted,
         changes::Kept,
         keeping::{Examples, Memory},
         outcomes::Outcome,
@@ -156,23 +157,36 @@ fn a_row_that_cannot_be_read_stays_and_keeps_no_other_from_being_counted() {
 fn a_nodes_rows_are_taken_in_their_order_and_by_one_at_a_time() {
     on_both(|store| {
         let reports: Vec<Report> = ["a", "b"].iter().map(|id| counted(id, 1)).collect();
-        let noted = |number, report| keep(store, |tx| tx.note_arrived(7, number, &[("envelope", report)]));
+        let note = |node, number, reports: &[(&str, &Report)]| {
+            let noted = Noted::of(node, number, reports).expect("no NUL");
+            keep(store, |tx| tx.note_arrived(&noted));
+            noted.next()
+        };
+        let noted = |number, report| note(7, number, &[("envelope", report)]);
         assert_eq!((noted(3, &reports[0]), noted(5, &reports[1])), (4, 6));
         let twice: Vec<(&str, &Report)> = vec![("envelope", &reports[0]), ("store", &reports[1])];
-        assert_eq!(keep(store, |tx| tx.note_arrived(8, 0, &twice)), 2, "each door has a row");
+        assert_eq!(note(8, 0, &twice), 2, "each door has a row");
         assert_eq!(read(store, |read| read.first_arrived(7, 4)), Some(5));
         let mut nodes = read(store, |read| read.nodes_of_arrived(Time::MAX_UTC));
         nodes.sort_unstable();
         assert_eq!((nodes, read(store, |read| read.nodes_of_arrived(minute(0)))), (vec![7, 8], vec![]));
-        let taken = keep(store, |tx| tx.take_arrived(7, 0, 1));
+        let taken = read(store, |read| read.arrived(7, 0, 1));
         assert_eq!(taken.len(), 1);
         assert_eq!((taken[0].service.as_str(), taken[0].door.as_str()), ("relay", "envelope"));
-        assert_eq!(taken[0].reports[0].crash.id, "a");
+        assert_eq!((taken[0].number, taken[0].reports[0].crash.id.as_str()), (3, "a"));
+        keep(store, |tx| tx.drop_arrived(&taken));
+        let gone = store.keep::<_, StoreError>(|tx| tx.drop_arrived(&taken));
+        assert!(matches!(gone, Err(StoreError::Busy)), "somebody else folds it: {gone:?}");
         keep(store, |tx| tx.ensure_service("relay", "key", minute(0)).map(drop));
-        let count = |tx: &mut pushback::store::Tx<'_>| {
-            let (kept, _) = tx.count_reports(&[&reports[1], &reports[1]], &Memory::new(Examples::new(1)))?;
-            Ok::<_, StoreError>(kept)
+        let (memory, twice) = (Memory::new(Examples::new(1)), [&reports[1], &reports[1]]);
+        let count = |again: bool| {
+            let ready = read(store, |read| read.prepare_to_count(&twice, &memory));
+            assert_eq!(ready.kept(), [Kept::New, Kept::Repeat]);
+            let counted = keep(store, |tx| tx.count_reports(&ready, &memory));
+            assert_eq!(counted.is_some(), again, "it is told where that is not what became of them");
+            counted.unwrap_or_else(|| ready.into_counted()).kept
         };
-        assert_eq!(keep(store, count), [Kept::New, Kept::Repeat]);
+        assert_eq!((count(false), count(true)), (vec![Kept::New, Kept::Repeat], vec![Kept::Repeat; 2]));
+        assert_eq!(read(store, |read| read.signature("relay", "S")).expect("counted").crashes, 1);
     });
 }
