@@ -2,7 +2,7 @@
 //! costs tens of bytes. The ids stand in a table of their own, as 64 bits of a hash, so that a retry is known; those of whole reports too.
 
 use super::{
-    Read, StoreError, Tx, on_each,
+    Quick, Read, StoreError, Tx, on_each,
     packing::{pack_alone, unpack_alone},
     schema::{counted, report_block},
 };
@@ -51,7 +51,7 @@ struct Columns {
     standing: Vec<usize>,
     clients: Vec<Option<i64>>,
     #[serde(skip)]
-    places: HashMap<String, usize>,
+    places: Quick<String, usize>,
     #[serde(skip)]
     last: (i64, i64),
 }

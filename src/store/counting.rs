@@ -2,7 +2,7 @@
 //! a database may have one writer only, and people wait for it.
 
 use super::{
-    Read, StoreError, Tx,
+    Quick, Read, StoreError, Tx,
     blocks::{BlockRow, mark},
     changes::Kept,
     keeping::{Learned, Memory, Numbers, number_of},
@@ -14,7 +14,7 @@ use crate::domain::{
     crash::{Crash, ReportKind},
     time,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// What became of reports, in their order, and what is to be remembered once that is committed.
 #[derive(Debug)]
@@ -133,9 +133,9 @@ impl Tx<'_> {
 /// Sums that are written once for all reports of a transaction, in the order of their keys.
 #[derive(Default)]
 pub(super) struct Sums<'a> {
-    signatures: HashMap<(&'a str, &'a str), SignatureColumns>,
-    minutes: HashMap<(&'a str, &'a str, i64, &'a str, &'a str), (i64, i64)>,
-    hours: HashMap<(&'a str, i64, i64, &'a str, &'a str), (i64, i64, i64)>,
+    signatures: Quick<(&'a str, &'a str), SignatureColumns>,
+    minutes: Quick<(&'a str, &'a str, i64, &'a str, &'a str), (i64, i64)>,
+    hours: Quick<(&'a str, i64, i64, &'a str, &'a str), (i64, i64, i64)>,
 }
 
 impl<'a> Sums<'a> {
@@ -205,7 +205,7 @@ impl SumRows {
 }
 
 /// Rows in the order of their keys.
-fn in_order<K: Ord, V, R>(sums: HashMap<K, V>, row: impl Fn(K, V) -> R) -> Vec<R> {
+fn in_order<K: Ord, V, R>(sums: Quick<K, V>, row: impl Fn(K, V) -> R) -> Vec<R> {
     let mut sums: Vec<(K, V)> = sums.into_iter().collect();
     sums.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     sums.into_iter().map(|(key, sum)| row(key, sum)).collect()

@@ -1,7 +1,7 @@
 //! Keeping many reports in one transaction: each once per id, a few of each kind whole, all of them counted.
 
 use super::{
-    Read, StoreError, Tx,
+    Quick, Read, StoreError, Tx,
     blocks::{BlockRow, OpenBlock, mark},
     changes::Kept,
     counting::Sums,
@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -26,7 +26,7 @@ use std::{
 pub struct Examples {
     most: u32,
     counts: Arc<Mutex<HashMap<u64, u32>>>,
-    hasher: RandomState,
+    hasher: foldhash::fast::RandomState,
 }
 
 /// Signatures, releases and hours that are remembered; past that all are forgotten and counted again.
@@ -35,7 +35,7 @@ const REMEMBERED: usize = 100_000;
 impl Examples {
     /// Keeps at most so many of each.
     pub fn new(most: u32) -> Examples {
-        Examples { most, counts: Arc::default(), hasher: RandomState::new() }
+        Examples { most, counts: Arc::default(), hasher: Default::default() }
     }
 
     /// Keeps all of them.
@@ -79,7 +79,7 @@ pub struct Memory {
 }
 
 /// The numbers of signatures by their titles, by service.
-pub(super) type Numbers = HashMap<String, HashMap<String, i64>>;
+pub(super) type Numbers = Quick<String, Quick<String, i64>>;
 
 /// What a transaction learned, to be taken over once it is committed.
 #[derive(Debug, Default)]
@@ -125,7 +125,7 @@ impl Learned {
 impl Memory {
     /// Remembers nothing yet.
     pub fn new(examples: Examples) -> Memory {
-        Memory { examples, numbers: HashMap::new(), open: HashMap::new() }
+        Memory { examples, numbers: Numbers::default(), open: HashMap::new() }
     }
 
     /// How many of each kind are kept whole, and how many are by now.
@@ -301,7 +301,7 @@ impl Read<'_> {
                 unknown.entry(&crash.service).or_default().insert(&crash.signature);
             }
         }
-        let mut learned = Numbers::new();
+        let mut learned = Numbers::default();
         for (service, titles) in unknown {
             let titles: Vec<&str> = titles.into_iter().collect();
             let mut found: HashMap<String, i64> = self.signature_numbers(service, &titles)?.into_iter().collect();

@@ -38,6 +38,9 @@ pub mod services;
 mod signatures;
 pub mod telemetry;
 
+/// A table that is asked many times for each report. Its hashes are quick, and other ones in each process.
+pub(crate) type Quick<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+
 pub use condition::Condition;
 pub use connect::{Backend, Db, redact};
 pub use copies::{Copied, Restored, backup, restore};

@@ -27,17 +27,20 @@ pub fn application(
         .app_data(web::PayloadConfig::new(32 * 1024 * 1024))
         .app_data(web::QueryConfig::default().error_handler(|error, _| wrong_address("query", &error)))
         .app_data(web::PathConfig::default().error_handler(|error, _| wrong_address("path", &error)))
-        .wrap(middleware::Compress::default())
         .wrap(middleware::from_fn(headers::around))
-        // First, since each address is held against one after another, and a storm comes in here.
+        // First, since each address is held against one after another, and a storm comes in here. Its answers are too short to be packed.
         .configure(api::doors::routes)
-        .route("/healthz", get().to(health::alive))
+        .service(scope("").wrap(middleware::Compress::default()).configure(all_else))
+}
+
+fn all_else(site: &mut web::ServiceConfig) {
+    site.route("/healthz", get().to(health::alive))
         .route("/readyz", get().to(health::ready))
         .route("/metrics", get().to(health::metrics))
         .configure(pages)
         .service(api::v1::routes(scope("/api/v1")))
         .route("/assets/{version}/{name}", get().to(assets::serve))
-        .default_service(web::to(nowhere))
+        .default_service(web::to(nowhere));
 }
 
 fn pages(site: &mut web::ServiceConfig) {

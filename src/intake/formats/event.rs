@@ -76,14 +76,18 @@ fn read(event: &Fields, cover: &Cover, whole: bool) -> Report {
     let door = cover.door;
     let level = context::level(under(event, &["level"]));
     let message = message(event, &mut scrubber);
-    let mut chain = if whole { stack::thrown(event, &mut scrubber) } else { stack::raised(event, &mut scrubber) };
-    let is_empty = chain.is_empty();
-    // Of a report that is only counted nobody will read more.
-    let last = if whole { chain.last().cloned() } else { chain.pop() };
-    let exception = raised(event, last, &message, level, &mut scrubber);
-    let (signature, signature_given) = signature_of(event, &exception, &mut scrubber);
+    // Of a report that is only counted nobody will read more than what groups it.
+    let chain = if whole { stack::thrown(event, &mut scrubber) } else { Vec::new() };
+    let exception = whole.then(|| raised(event, chain.last().cloned(), &message, level, &mut scrubber));
+    let computed = || match &exception {
+        Some(exception) => computed(event, exception),
+        None => stack::met_signature(event, |thrown| {
+            computed(event, &raised(event, thrown, &message, level, &mut Scrubber::new()))
+        }),
+    };
+    let (signature, signature_given) = signature_of(event, computed, &mut scrubber);
     let unhandled = stack::is_unhandled(event) || level == Level::Fatal || cover.with_dump;
-    let standing = match (unhandled, is_empty) {
+    let standing = match (unhandled, !stack::is_raised(event)) {
         (true, _) => Standing::Crash,
         (false, false) => Standing::Handled,
         (false, true) => Standing::Message,
@@ -115,13 +119,14 @@ fn read(event: &Fields, cover: &Cover, whole: bool) -> Report {
         flags,
         extra,
     };
-    let detail = whole.then(|| detail(event, level, message, chain, &exception, door, &mut scrubber));
-    if let Some(detail) = &detail {
+    let detail = exception.map(|exception| {
+        let detail = detail(event, level, message, chain, &exception, door, &mut scrubber);
         if !detail.removed.is_empty() {
             crash.extra.insert("scrubbed".into(), json!(detail.removed.values().sum::<u32>()));
         }
         crash.exception = Some(exception).filter(|it| *it != Exception::default());
-    }
+        detail
+    });
     Report { crash, standing, detail }
 }
 
@@ -151,19 +156,21 @@ fn raised(
     }
 }
 
-/// What groups the event, and whether the sender said so.
-fn signature_of(event: &Fields, exception: &Exception, scrubber: &mut Scrubber) -> (String, bool) {
-    let computed = || {
-        // The template of a message groups better than one filled in.
-        let template = logentry(event).and_then(|entry| text_under(entry, "message"));
-        match (template, list(under(event, &["exception"])).is_empty(), exception.frames.is_empty()) {
-            (Some(template), true, true) => {
-                let value = Some(Scrubber::new().text(&template, LONGEST_MESSAGE));
-                signature::of(&Exception { value, ..exception.clone() })
-            }
-            _ => signature::of(exception),
+/// What groups an event of which the sender does not say it.
+fn computed(event: &Fields, exception: &Exception) -> String {
+    // The template of a message groups better than one filled in.
+    let template = logentry(event).and_then(|entry| text_under(entry, "message"));
+    match (template, list(under(event, &["exception"])).is_empty(), exception.frames.is_empty()) {
+        (Some(template), true, true) => {
+            let value = Some(Scrubber::new().text(&template, LONGEST_MESSAGE));
+            signature::of(&Exception { value, ..exception.clone() })
         }
-    };
+        _ => signature::of(exception),
+    }
+}
+
+/// What groups the event, and whether the sender said so.
+fn signature_of(event: &Fields, computed: impl Fn() -> String, scrubber: &mut Scrubber) -> (String, bool) {
     let mut parts: Vec<String> = match under(event, &["fingerprint"]) {
         Value::Array(parts) => parts.iter().take(MOST_PARTS).filter_map(text).map(|part| part.into_owned()).collect(),
         single => text(single).map(|part| part.into_owned()).into_iter().collect(),

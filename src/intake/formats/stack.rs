@@ -8,6 +8,7 @@ use crate::domain::signature;
 use crate::intake::detail::Thrown;
 use crate::intake::json::{Fields, Value};
 use crate::intake::scrub::Scrubber;
+use std::borrow::Cow;
 
 /// Exceptions kept of a chain: the last ones, since the one that was raised comes last.
 const MOST_EXCEPTIONS: usize = 10;
@@ -32,8 +33,7 @@ pub fn thrown(event: &Fields, scrubber: &mut Scrubber) -> Vec<Thrown> {
     for (place, value) in values.iter().enumerate() {
         let Value::Object(fields) = value else { continue };
         let raised = place == last;
-        let most = if raised { MOST_FRAMES } else { MOST_CAUSE_FRAMES };
-        let own = stack_of(fields, most, &images, scrubber);
+        let own = stack_of(fields, most_frames(raised), &images, scrubber);
         let frames =
             if own.is_empty() && raised { spare_stack(event, fields.get("thread_id"), &images, scrubber) } else { own };
         chain.push(exception(fields, frames, scrubber));
@@ -48,15 +48,50 @@ pub fn raised(event: &Fields, scrubber: &mut Scrubber) -> Vec<Thrown> {
     let is_last = values.last().is_some_and(|last| last.as_object().is_some());
     let images = images(event);
     let stack = object(under(fields, &["stacktrace", "raw_stacktrace"]));
-    let most = if is_last { MOST_FRAMES } else { MOST_CAUSE_FRAMES };
-    let own = innermost(stack, most, &images, scrubber);
+    let own = innermost(stack, most_frames(is_last), &images, scrubber);
     let frames =
         if own.is_empty() && is_last { spare_stack(event, fields.get("thread_id"), &images, scrubber) } else { own };
-    if !frames.iter().any(signature::counts) {
-        return vec![exception(fields, frames, scrubber)];
+    vec![exception(fields, frames, scrubber)]
+}
+
+/// The signature of what was raised, as far as nothing but its kind and stack makes it: those that were met a moment ago are known.
+/// `compute` makes it out of what [`raised`] gives.
+pub fn met_signature(event: &Fields, compute: impl FnOnce(Option<Thrown>) -> String) -> String {
+    let stack = own_stack(event);
+    let compute = || {
+        let thrown = raised(event, &mut Scrubber::new()).pop();
+        let lasts = thrown.as_ref().is_some_and(|it| it.frames.iter().any(signature::counts));
+        (compute(thrown), lasts)
+    };
+    match &stack {
+        Some((kind, frames, most)) => met::signature(met::Stack { kind, frames, most: *most }, compute),
+        None => compute().0,
     }
-    let kind = text_under(fields, "type").map(|kind| scrubber.text(&kind, LONGEST_NAME));
-    vec![Thrown { kind, frames, ..Thrown::default() }]
+}
+
+/// The kind of the last exception, its frames as they came, and how many of them are looked at, where the signature needs no more.
+fn own_stack<'a>(event: &'a Fields<'a>) -> Option<(Cow<'a, str>, &'a str, usize)> {
+    let values = chain(event);
+    let fields = values.iter().rev().find_map(Value::as_object)?;
+    let is_last = values.last().is_some_and(|last| last.as_object().is_some());
+    // What images say of a frame is not in its text.
+    let images = object(under(event, &["debug_meta"])).get("images").is_none();
+    match object(under(fields, &["stacktrace", "raw_stacktrace"])).get("frames") {
+        Some(Value::Unread(text)) if images => {
+            Some((text_under(fields, "type").unwrap_or_default(), text, most_frames(is_last)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether anything was raised.
+pub fn is_raised(event: &Fields) -> bool {
+    chain(event).iter().any(|value| value.as_object().is_some())
+}
+
+/// Frames kept of an exception: more of the last one.
+fn most_frames(is_last: bool) -> usize {
+    if is_last { MOST_FRAMES } else { MOST_CAUSE_FRAMES }
 }
 
 /// Whether the program did not deal with one of the exceptions.
@@ -84,18 +119,8 @@ fn exception(fields: &Fields, frames: Vec<Frame>, scrubber: &mut Scrubber) -> Th
 }
 
 /// The innermost frames of a stack, outermost of them first: enough for its signature, or all of them where that many of the
-/// program's own are not found soon. In a storm the same stacks come again and again, and are remembered.
+/// program's own are not found soon.
 fn innermost(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
-    match stack.get("frames") {
-        // What images say of a frame is not in the text.
-        Some(Value::Unread(text)) if images.is_empty() => {
-            met::frames(text, most, || innermost_of(stack, most, images, scrubber))
-        }
-        _ => innermost_of(stack, most, images, scrubber),
-    }
-}
-
-fn innermost_of(stack: &Fields, most: usize, images: &[Image], scrubber: &mut Scrubber) -> Vec<Frame> {
     let Some(frames) = stack.get("frames") else { return Vec::new() };
     let (mut found, mut own) = (Vec::new(), 0);
     for frame in frames.items().iter().rev().take(most - OUTER_FRAMES) {

@@ -169,7 +169,7 @@ async fn take(
     };
     if let Some(refusal) = in_the_way {
         let known = app.doors.projects.remembered(number).flatten();
-        return Err(match key_of(request, None).map(|key| admit(known, &key)) {
+        return Err(match Auth::of(request).key(None).map(|key| admit(known, &key)) {
             Ok(Ok(project)) => refuse(app, &project.service, kind, refusal),
             // Whoever it is learns no more than that.
             Ok(Err(_)) | Err(_) => refusal,
@@ -182,7 +182,8 @@ async fn take(
             aside(move || look_up(&app, number)).await.map_err(|_| Refusal::from(NotTaken::QueueFull))??
         }
     };
-    let early = match key_of(request, None) {
+    let auth = Auth::of(request);
+    let early = match auth.key(None) {
         Ok(key) => Some(admit(project.clone(), &key)?),
         // It may still stand in the envelope's own first line.
         Err(KeyError::Missing) if kind == Kind::Envelope => None,
@@ -200,7 +201,6 @@ async fn take(
         }
     };
     let (packing, received_at) = (body::encoding(request), app.clock.now());
-    let auth = Auth::of(request);
     let unpacking = Unpacking { kind, auth, early, project, packing, received_at, telemetry: app.telemetry.clone() };
     let unpacked = if bytes.len() <= AT_ONCE {
         unpacking.run(&bytes)
@@ -249,10 +249,6 @@ impl Auth {
     fn key(&self, dsn: Option<&str>) -> Result<String, KeyError> {
         sentry_key(self.x_sentry_auth.as_deref(), self.authorization.as_deref(), &self.query, dsn)
     }
-}
-
-fn key_of(request: &HttpRequest, dsn: Option<&str>) -> Result<String, KeyError> {
-    Auth::of(request).key(dsn)
 }
 
 fn admit(project: Option<Arc<Project>>, key: &str) -> Result<Arc<Project>, Refusal> {
