@@ -3,7 +3,7 @@
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Number, value::RawValue};
 use std::{borrow::Cow, fmt};
@@ -71,6 +71,16 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same with everything read.
+    pub fn read_through(self) -> Value<'a> {
+        match self {
+            Value::Unread(text) => read_late(text),
+            Value::Array(items) => Value::Array(items.into_iter().map(Value::read_through).collect()),
+            Value::Object(fields) => Value::Object(fields.read_through()),
+            known => known,
+        }
+    }
+
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
         matches!(self, Value::Null)
@@ -126,6 +136,11 @@ impl<'a> Fields<'a> {
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// The same with everything read.
+    pub fn read_through(self) -> Fields<'a> {
+        Fields(self.0.into_iter().map(|(name, value)| (name, value.read_through())).collect())
     }
 
     /// Whether there is nothing.
@@ -304,8 +319,8 @@ fn read_late(text: &str) -> Value<'_> {
     serde_json::from_str(text).or_else(|_| read(text.as_bytes())).unwrap_or(Value::Null)
 }
 
-/// Reads one JSON object without what stands under some of its names, and without the frames of its stacks, which stay as they came:
-/// a report's breadcrumbs and the like make up most of it. The rest is checked all the same.
+/// Reads one JSON object. What stands under some of its names stays as it came, and so do the frames of its stacks: a report's
+/// breadcrumbs and the like make up most of it. All of it is checked.
 ///
 /// # Errors
 /// As `read_object`.
@@ -320,7 +335,7 @@ pub fn read_object_without<'a>(bytes: &'a [u8], names: &'static [&'static str]) 
     }
 }
 
-/// Builds an object without what stands under these names.
+/// Builds an object of which what stands under these names stays unread.
 struct Without(&'static [&'static str]);
 
 impl<'de> Visitor<'de> for Without {
@@ -333,11 +348,12 @@ impl<'de> Visitor<'de> for Without {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Vec::with_capacity(16);
         while let Some(Name(name)) = entries.next_key::<Name<'de>>()? {
-            if self.0.contains(&name.as_ref()) {
-                entries.next_value::<IgnoredAny>()?;
+            let value = if self.0.contains(&name.as_ref()) {
+                Value::Unread(entries.next_value::<&'de RawValue>()?.get())
             } else {
-                fields.push((name, entries.next_value_seed(Reading::Outline)?));
-            }
+                entries.next_value_seed(Reading::Outline)?
+            };
+            fields.push((name, value));
         }
         Ok(Fields(fields))
     }

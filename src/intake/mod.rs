@@ -277,11 +277,7 @@ fn take_event(
     let arrival = Arrival { kept: arrival.kept || event::is_kept_by_client(&event), ..arrival };
     let cover = event::Cover { id, arrival, with_dump, door };
     let counted = event::counted(&event, &cover);
-    let report = if (door.reads_on)(&counted.crash) {
-        event::whole(&json::read_object(bytes).map_err(unread)?, &cover)
-    } else {
-        counted
-    };
+    let report = if (door.reads_on)(&counted.crash) { event::whole(&event.read_through(), &cover) } else { counted };
     taken.reports.push(report);
     Ok(())
 }

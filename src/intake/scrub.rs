@@ -110,7 +110,7 @@ const MOST_KNOWN: usize = 16_384;
 struct Known;
 
 thread_local! {
-    static KNOWN: RefCell<HashSet<u64>> = RefCell::default();
+    static KNOWN: RefCell<HashSet<u64, foldhash::fast::RandomState>> = RefCell::default();
 }
 
 impl Known {

@@ -11,6 +11,7 @@ use super::{
 use crate::domain::{
     Record, Time,
     crash::{Crash, ReportKind},
+    record::CrashText,
     time,
 };
 use diesel::prelude::*;
@@ -91,27 +92,18 @@ pub struct Whole {
     body: Vec<u8>,
 }
 
-/// Fields of a record's line that have a column.
-const COLUMNS: [&str; 10] =
-    ["type", "id", "at", "received_at", "service", "environment", "release", "cell", "host", "clients_dropped"];
 /// How long the hash of a report is, bytes. Rows that were there before had all 32.
 pub(super) const HASH: usize = 8;
 
 impl Report {
     /// A report with its body packed, to be kept whole where there is room. `detail` is what else the sender said, as JSON.
     pub fn whole(crash: Crash, kind: ReportKind, detail: Option<&str>, packer: &Packer) -> Result<Report, StoreError> {
-        let line = Record::Crash(crash);
-        let mut fields = line.to_fields();
-        let hash = Record::hash_of(&mut fields)[..HASH].to_vec();
-        COLUMNS.iter().for_each(|name| {
-            fields.shift_remove(*name);
-        });
-        let mut text = Value::Object(fields).to_string();
+        let line = CrashText::of(&crash);
+        let (hash, mut text) = (line.content_hash()[..HASH].to_vec(), line.rest());
         if let Some(detail) = detail {
             text.push('\n');
             text.push_str(detail);
         }
-        let Record::Crash(crash) = line else { return Err(StoreError::Other("a crash was expected".into())) };
         let (dictionary, body) = packer.pack(&text)?;
         Ok(Report { crash, kind, whole: Some(Whole { hash, dictionary, body }) })
     }

@@ -3,14 +3,17 @@
 //! The form is public and kept for good; `read` takes a line apart, `write` puts one together. What reads a whole file,
 //! keeps it or sends it is elsewhere.
 
+mod crash_text;
 mod read;
 mod write;
+
+pub use crash_text::CrashText;
 
 use super::{
     Time, crash::Crash, exposure::Exposure, flag::FlagChanged, note::Note, push::PushStarted, service::ServiceDeclared,
     step::PushStep, time,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// One line of a history.
@@ -154,14 +157,10 @@ impl Record {
 
     /// SHA-256 of what the record says, `received_at` apart: two records with the same id and the same hash are one.
     pub fn content_hash(&self) -> [u8; 32] {
-        Record::hash_of(&mut self.to_fields())
-    }
-
-    /// The content hash of a record that has these fields; `received_at` is taken out of them.
-    pub fn hash_of(fields: &mut Map<String, Value>) -> [u8; 32] {
+        let mut fields = self.to_fields();
         fields.shift_remove("received_at");
         // Text under names of text is always written.
-        Sha256::digest(serde_json::to_string(fields).unwrap_or_default().as_bytes()).into()
+        Sha256::digest(serde_json::to_string(&fields).unwrap_or_default().as_bytes()).into()
     }
 }
 

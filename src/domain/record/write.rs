@@ -112,7 +112,7 @@ fn stage_fields(stage: &Stage) -> Value {
 }
 
 /// A number as JSON: whole ones without a fraction.
-fn number(value: f64) -> Value {
+pub(super) fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
 }
 
