@@ -1,6 +1,10 @@
 //! Reading of JSON that strangers wrote: how deep and how much, and the two faults that real clients have. What is read points
 //! into the bytes that came, so that a report of hundreds of texts is not hundreds of copies.
 
+mod shortened;
+
+pub use shortened::Shortened;
+
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
@@ -160,14 +164,14 @@ const FRAMES: &str = "frames";
 
 /// Builds a value out of what the parser meets.
 #[derive(Clone, Copy)]
-enum Reading {
+enum Reading<'a> {
     /// All of it.
     All,
-    /// All but the frames of stacks.
-    Outline,
+    /// All but the frames of stacks, which stay as they came in this document.
+    Outline(&'a Shortened<'a>),
 }
 
-impl<'de> DeserializeSeed<'de> for Reading {
+impl<'de> DeserializeSeed<'de> for Reading<'de> {
     type Value = Value<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
@@ -175,7 +179,7 @@ impl<'de> DeserializeSeed<'de> for Reading {
     }
 }
 
-impl<'de> Visitor<'de> for Reading {
+impl<'de> Visitor<'de> for Reading<'de> {
     type Value = Value<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,8 +226,8 @@ impl<'de> Visitor<'de> for Reading {
         let mut fields = Vec::new();
         while let Some(Name(name)) = entries.next_key::<Name<'de>>()? {
             let value = match self {
-                Reading::Outline if name == FRAMES => unread(entries.next_value()?)?,
-                Reading::Outline | Reading::All => entries.next_value_seed(self)?,
+                Reading::Outline(document) if name == FRAMES => unread(document, entries.next_value()?)?,
+                Reading::Outline(_) | Reading::All => entries.next_value_seed(self)?,
             };
             fields.push((name, value));
         }
@@ -232,8 +236,8 @@ impl<'de> Visitor<'de> for Reading {
 }
 
 /// A list as it came; anything else is read.
-fn unread<'a, E: serde::de::Error>(raw: &'a RawValue) -> Result<Value<'a>, E> {
-    let text = raw.get();
+fn unread<'a, E: serde::de::Error>(document: &'a Shortened<'a>, raw: &'a RawValue) -> Result<Value<'a>, E> {
+    let text = document.original(raw.get());
     if text.starts_with('[') { Ok(Value::Unread(text)) } else { serde_json::from_str(text).map_err(E::custom) }
 }
 
@@ -324,21 +328,24 @@ fn read_late(text: &str) -> Value<'_> {
 ///
 /// # Errors
 /// As `read_object`.
-pub fn read_object_without<'a>(bytes: &'a [u8], names: &'static [&'static str]) -> Result<Fields<'a>, JsonError> {
-    measure(bytes)?;
-    let Ok(text) = std::str::from_utf8(bytes) else { return read_object(bytes) };
+pub fn read_object_without<'a>(
+    document: &'a Shortened<'a>,
+    names: &'static [&'static str],
+) -> Result<Fields<'a>, JsonError> {
+    measure(document.bytes())?;
+    let Some(text) = document.text() else { return read_object(document.bytes()) };
     let mut parser = serde_json::Deserializer::from_str(text);
-    match parser.deserialize_map(Without(names)).and_then(|fields| parser.end().map(|()| fields)) {
+    match parser.deserialize_map(Without(document, names)).and_then(|fields| parser.end().map(|()| fields)) {
         Ok(fields) => Ok(fields),
         // It may have to be mended, or be something else.
-        Err(_) => read_object(bytes),
+        Err(_) => read_object(document.bytes()),
     }
 }
 
 /// Builds an object of which what stands under these names stays unread.
-struct Without(&'static [&'static str]);
+struct Without<'a>(&'a Shortened<'a>, &'static [&'static str]);
 
-impl<'de> Visitor<'de> for Without {
+impl<'de> Visitor<'de> for Without<'de> {
     type Value = Fields<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -348,10 +355,13 @@ impl<'de> Visitor<'de> for Without {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Vec::with_capacity(16);
         while let Some(Name(name)) = entries.next_key::<Name<'de>>()? {
-            let value = if self.0.contains(&name.as_ref()) {
-                Value::Unread(entries.next_value::<&'de RawValue>()?.get())
+            let Without(document, names) = self;
+            let value = if names.contains(&name.as_ref()) {
+                Value::Unread(document.original(entries.next_value::<&'de RawValue>()?.get()))
+            } else if name == FRAMES {
+                unread(document, entries.next_value()?)?
             } else {
-                entries.next_value_seed(Reading::Outline)?
+                entries.next_value_seed(Reading::Outline(document))?
             };
             fields.push((name, value));
         }

@@ -20,8 +20,8 @@ use detail::Detail;
 use formats::arrival::{self, Arrival};
 use formats::envelope::{FrameError, Item};
 use formats::fields::{id, text_under, under, whole};
-use formats::{client_report, event, session, store};
-use json::JsonError;
+use formats::{client_report, event, session, stack, store};
+use json::{JsonError, Shortened};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -267,7 +267,8 @@ fn take_event(
 ) -> Result<(), IntakeError> {
     check_length("event", bytes, LONGEST_EVENT)?;
     let unread = |fault| IntakeError::Item { item: "event", fault };
-    let event = json::read_object_without(bytes, &event::UNCOUNTED).map_err(unread)?;
+    let document = Shortened::of(bytes, stack::is_known);
+    let event = json::read_object_without(&document, &event::UNCOUNTED).map_err(unread)?;
     if text_under(&event, "type").as_deref() == Some("transaction") {
         tally.add("transaction", "not_kept", 1);
         return Ok(());

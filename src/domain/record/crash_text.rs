@@ -132,7 +132,7 @@ mod tests {
         for more in some {
             for received in ["", r#""received_at":"2026-03-03T01:14:22.275Z","#] {
                 let line = format!(
-                    r#"{{"type":"crash","id":"c \u0007","at":"2026-03-03T01:14:05.646123Z",{received}"service":"relay",{more}}}"#
+                    r#"{{"type":"crash","id":"c \u00e9","at":"2026-03-03T01:14:05.646123Z",{received}"service":"relay",{more}}}"#
                 );
                 let record = Record::parse(&line).expect("valid");
                 let Record::Crash(crash) = &record else { panic!("a crash: {line}") };

@@ -2,6 +2,8 @@
 
 mod met;
 
+pub use met::is_known;
+
 use super::fields::{list, object, text, text_or_json, text_under, truth, under, whole};
 use crate::domain::crash::Frame;
 use crate::domain::signature;
