@@ -161,6 +161,8 @@ fn ingest(request: &Request) -> Result<(), String> {
             days: servers::FOR_GOOD,
         };
         let server = Server::program(&target)?;
+        // What the round before left in a database of yours is judged first.
+        pages::wait_until_ready(&server)?;
         rest.get_or_insert(server.memory()?.1);
         if target.is_thrown_away() {
             sent.store(0, Ordering::Relaxed);
@@ -182,9 +184,11 @@ fn ingest(request: &Request) -> Result<(), String> {
 /// What is sent and how; begins the table of rounds.
 fn prepare(request: &Request) -> (Plan, Arc<Bodies>) {
     let plan = Plan { connections: request.connections, length: Duration::from_secs(request.seconds), every: None };
-    // As many as a fast machine could take; what is not sent was packed for nothing.
-    let each = 25_000 * request.seconds as usize;
-    let bodies = Arc::new(Bodies::pack(each.min(400_000)));
+    // As many as a fast machine could take, new ones for each round of a database that is not thrown away; what is not sent was packed
+    // for nothing.
+    let rounds = if request.database == "sqlite" { 1 } else { request.rounds };
+    let each = 40_000 * request.seconds as usize * rounds;
+    let bodies = Arc::new(Bodies::pack(each.min(1_200_000)));
     println!(
         "envelopes: {} bytes of JSON, {} bytes gzip on the wire, on average; {} connections, {} s a round\n",
         bodies.plain, bodies.packed, plan.connections, request.seconds

@@ -11,6 +11,9 @@ use std::{
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
+/// How long a server may take until it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(600);
+
 const PAGES: [&str; 6] =
     ["/", "/services/relay/production", "/pushes/relay-118", "/regressions", "/continued", "/signatures"];
 
@@ -40,6 +43,18 @@ pub fn told_story(program: &Path, seconds: u64) -> Result<(), String> {
     }
     println!("the most memory meanwhile: {:.1} MiB", server.memory()?.0);
     server.stop()
+}
+
+/// Waits until a server says that it is ready: until its judge has read what a database holds.
+pub fn wait_until_ready(server: &Server) -> Result<(), String> {
+    let began = Instant::now();
+    while read(server, "/readyz", None, (1, Duration::ZERO), Duration::from_millis(1))?.refused > 0 {
+        if began.elapsed() > READY_WITHIN {
+            return Err(format!("{} was not ready after {} s", server.address, READY_WITHIN.as_secs()));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
 }
 
 /// Reads a page again and again, from several readers at once, each of whom looks at it for a while, with a session's cookie

@@ -65,9 +65,7 @@ pub fn run(program: &Path) -> Result<(), String> {
     let server = Server::start(&mut command, String::new(), false)?;
     storm::add_reader(program, &url)?;
     let cookie = storm::sign_in(&server)?;
-    while pages::read(&server, "/readyz", None, (1, Duration::ZERO), Duration::from_millis(1))?.refused > 0 {
-        std::thread::sleep(Duration::from_millis(500));
-    }
+    pages::wait_until_ready(&server)?;
     println!("the judge had read it after {:.0} s", began.elapsed().as_secs_f64());
     println!("{:>9}{:>9}  page", "p50 ms", "p99 ms");
     for page in LIST {
@@ -189,6 +187,9 @@ fn multiply(file: &Path, now: i64) -> Result<(), String> {
          {} insert or ignore into counted (service, id) select 'relay', random() from n order by 2;
          {} insert or ignore into crash_minute (service, environment, minute, release, cell, crashes, clients)
            select 'relay', 'production', {minute} - i / 18 * {MINUTE}, 'r' || (9990 + i % 3), 'c' || (i / 3 % 6), {each}, 0 from n;
+         insert or replace into crash_ten_minutes (service, environment, begins, release, cell, crashes, clients)
+           select service, environment, minute - minute % 600000000, release, cell, sum(crashes), sum(clients)
+           from crash_minute group by 1, 2, 3, 4, 5;
          {} insert or ignore into signature_hour (service, signature, hour, environment, release, crashes, handled, clients)
            select 'relay', number, {hour} - i * {MINUTE} * 60, 'production', 'r9990', 20, 0, 0
            from n, (select number from signature where service = 'relay' limit 4000);

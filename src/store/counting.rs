@@ -7,8 +7,9 @@ use super::{
     changes::Kept,
     keeping::{Learned, Memory, Numbers, number_of},
     reports::Report,
-    rollups::{HourRow, MinuteRow, hour},
+    rollups::hour,
     signatures::SignatureColumns,
+    sums::{HourRow, MinuteRow},
 };
 use crate::domain::{
     crash::{Crash, ReportKind},

@@ -36,6 +36,7 @@ pub mod reports;
 mod rollups;
 pub mod services;
 mod signatures;
+mod sums;
 pub mod telemetry;
 
 /// A table that is asked many times for each report. Its hashes are quick, and other ones in each process.

@@ -3,17 +3,18 @@
 //! these counts are, so that a page is as quick as ever.
 
 use super::{
-    Read, StoreError, Tx, on_each,
+    Read, StoreError, on_each,
     reports::CrashMark,
-    schema::{crash_minute, signature_hour},
+    schema::{crash_minute, crash_ten_minutes, signature_hour},
+    sums::HourRow,
 };
 use crate::domain::{Time, time};
 use diesel::{
     dsl::sql,
     prelude::*,
     sql_types::{BigInt, Text},
-    upsert::excluded,
 };
+use std::collections::BTreeMap;
 
 /// Crashes of one release in one cell in one minute; none where only handled errors were reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,33 +82,16 @@ pub struct SignatureHour {
     pub clients: i64,
 }
 
-#[derive(Debug, Insertable)]
-#[diesel(table_name = crash_minute, treat_none_as_default_value = false)]
-pub(super) struct MinuteRow {
-    pub(super) service: String,
-    pub(super) environment: String,
-    pub(super) minute: i64,
-    pub(super) release: String,
-    pub(super) cell: String,
-    pub(super) crashes: i64,
-    pub(super) clients: i64,
-}
-
-#[derive(Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = signature_hour, treat_none_as_default_value = false)]
-pub(super) struct HourRow {
-    pub(super) service: String,
-    pub(super) signature: i64,
-    pub(super) hour: i64,
-    pub(super) environment: String,
-    pub(super) release: String,
-    pub(super) crashes: i64,
-    pub(super) handled: i64,
-    pub(super) clients: i64,
-}
-
 /// An hour, microseconds.
 pub(super) const HOUR: i64 = 3_600_000_000;
+
+/// Ten minutes, microseconds.
+pub(super) const TEN_MINUTES: i64 = 600_000_000;
+
+/// The start of the ten minutes that hold an instant, microseconds.
+pub(super) fn ten_minutes(at: i64) -> i64 {
+    at.div_euclid(TEN_MINUTES) * TEN_MINUTES
+}
 
 /// The start of the hour that holds an instant, microseconds.
 pub(super) fn hour(at: i64) -> i64 {
@@ -118,51 +102,27 @@ fn known(release: String) -> Option<String> {
     Some(release).filter(|release| !release.is_empty())
 }
 
-impl Tx<'_> {
-    /// Adds to counts by the minute. Rows come sorted, so that two writers never wait for each other in a circle.
-    pub(super) fn count_minutes(&mut self, rows: &[MinuteRow]) -> Result<(), StoreError> {
-        for some in rows.chunks(200) {
-            on_each!(self.db, c => diesel::insert_into(crash_minute::table)
-                .values(some)
-                .on_conflict((
-                    crash_minute::service,
-                    crash_minute::environment,
-                    crash_minute::minute,
-                    crash_minute::release,
-                    crash_minute::cell,
-                ))
-                .do_update()
-                .set((
-                    crash_minute::crashes.eq(crash_minute::crashes + excluded(crash_minute::crashes)),
-                    crash_minute::clients.eq(crash_minute::clients + excluded(crash_minute::clients)),
-                ))
-                .execute(c))?;
-        }
-        Ok(())
-    }
+/// A minute, microseconds.
+const MINUTE: i64 = 60_000_000;
 
-    /// Adds to counts of signatures by the hour. Rows come sorted.
-    pub(super) fn count_hours(&mut self, rows: &[HourRow]) -> Result<(), StoreError> {
-        for some in rows.chunks(200) {
-            on_each!(self.db, c => diesel::insert_into(signature_hour::table)
-                .values(some)
-                .on_conflict((
-                    signature_hour::service,
-                    signature_hour::signature,
-                    signature_hour::hour,
-                    signature_hour::environment,
-                    signature_hour::release,
-                ))
-                .do_update()
-                .set((
-                    signature_hour::crashes.eq(signature_hour::crashes + excluded(signature_hour::crashes)),
-                    signature_hour::handled.eq(signature_hour::handled + excluded(signature_hour::handled)),
-                    signature_hour::clients.eq(signature_hour::clients + excluded(signature_hour::clients)),
-                ))
-                .execute(c))?;
-        }
-        Ok(())
+/// A part of a range of time, from one instant on and before another, microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Counted by the minute.
+    Minutes(i64, i64),
+    /// Counted by ten minutes.
+    Tens(i64, i64),
+}
+
+/// A range (both ends belong to it) for a picture in which so many minutes are one: by ten minutes where nobody sees the difference, and
+/// what is left of it at either end by the minute.
+fn parts((from, to): (i64, i64), minutes: i64) -> Vec<Part> {
+    let before = to.saturating_add(1);
+    let (first, last) = (ten_minutes(from.saturating_add(TEN_MINUTES - 1)), ten_minutes(before));
+    if minutes < 10 || minutes % 10 != 0 || first >= last {
+        return vec![Part::Minutes(from, before)];
     }
+    vec![Part::Minutes(from, first), Part::Tens(first, last), Part::Minutes(last, before)]
 }
 
 impl Read<'_> {
@@ -260,20 +220,15 @@ impl Read<'_> {
         if minutes <= 1 || !self.is_storm(service, environment, from, to)? {
             return self.crash_counts(service, environment, from, to);
         }
-        let sums = format!(
-            "minute - minute % {}, release, cell, cast(sum(crashes) as bigint), cast(sum(clients) as bigint)",
-            minutes.saturating_mul(60_000_000)
-        );
-        let rows: Vec<(i64, String, String, i64, i64)> = on_each!(self.db, c => crash_minute::table
-            .filter(crash_minute::service.eq(service))
-            .filter(crash_minute::environment.eq(environment))
-            .filter(crash_minute::minute.between(time::micros(from), time::micros(to)))
-            .filter(crash_minute::crashes.gt(0))
-            .group_by(sql::<BigInt>("1, 2, 3"))
-            .select(sql::<(BigInt, Text, Text, BigInt, BigInt)>(&sums))
-            .order(sql::<BigInt>("1"))
-            .load(c))?;
-        let count = |(at, release, cell, crashes, clients)| CrashCount {
+        let length = minutes.saturating_mul(MINUTE);
+        let mut sums: BTreeMap<(i64, String, String), (i64, i64)> = BTreeMap::new();
+        for part in parts((time::micros(from), time::micros(to)), minutes) {
+            for (at, release, cell, crashes, clients) in self.crash_sums(service, environment, part, length)? {
+                let sum = sums.entry((at, release, cell)).or_default();
+                *sum = (sum.0 + crashes, sum.1 + clients);
+            }
+        }
+        let count = |((at, release, cell), (crashes, clients))| CrashCount {
             at: time::from_micros(at).max(from),
             received_at: None,
             release: known(release),
@@ -282,7 +237,44 @@ impl Read<'_> {
             crashes,
             clients,
         };
-        Ok(rows.into_iter().map(count).collect())
+        Ok(sums.into_iter().map(count).collect())
+    }
+
+    /// The crashes of a part of a range, so much time as one, by release and cell, in order of time.
+    fn crash_sums(
+        &mut self,
+        service: &str,
+        environment: &str,
+        part: Part,
+        length: i64,
+    ) -> Result<Vec<(i64, String, String, i64, i64)>, StoreError> {
+        let sums = |begins: &str| {
+            sql::<(BigInt, Text, Text, BigInt, BigInt)>(&format!(
+                "{begins} - {begins} % {length}, release, cell, cast(sum(crashes) as bigint), cast(sum(clients) as bigint)"
+            ))
+        };
+        Ok(match part {
+            Part::Minutes(from, before) => on_each!(self.db, c => crash_minute::table
+                .filter(crash_minute::service.eq(service))
+                .filter(crash_minute::environment.eq(environment))
+                .filter(crash_minute::minute.ge(from))
+                .filter(crash_minute::minute.lt(before))
+                .filter(crash_minute::crashes.gt(0))
+                .group_by(sql::<BigInt>("1, 2, 3"))
+                .select(sums("minute"))
+                .order(sql::<BigInt>("1"))
+                .load(c))?,
+            Part::Tens(from, before) => on_each!(self.db, c => crash_ten_minutes::table
+                .filter(crash_ten_minutes::service.eq(service))
+                .filter(crash_ten_minutes::environment.eq(environment))
+                .filter(crash_ten_minutes::begins.ge(from))
+                .filter(crash_ten_minutes::begins.lt(before))
+                .filter(crash_ten_minutes::crashes.gt(0))
+                .group_by(sql::<BigInt>("1, 2, 3"))
+                .select(sums("begins"))
+                .order(sql::<BigInt>("1"))
+                .load(c))?,
+        })
     }
 
     /// How many crashes of a service there were when, all releases and cells together, so many minutes as one, in order. Only minutes that
@@ -294,16 +286,11 @@ impl Read<'_> {
         (from, to): (Time, Time),
         minutes: i64,
     ) -> Result<Vec<(Time, i64)>, StoreError> {
-        // By the minute they come in the index's own order; by several, all of them would be sorted first.
-        let rows: Vec<(i64, i64)> = on_each!(self.db, c => crash_minute::table
-            .filter(crash_minute::service.eq(service))
-            .filter(crash_minute::environment.eq(environment))
-            .filter(crash_minute::minute.between(time::micros(from), time::micros(to)))
-            .group_by(crash_minute::minute)
-            .select((crash_minute::minute, sql::<BigInt>("cast(sum(crashes) as bigint)")))
-            .order(crash_minute::minute.asc())
-            .load(c))?;
-        let length = minutes.max(1).saturating_mul(60_000_000);
+        let mut rows: Vec<(i64, i64)> = Vec::new();
+        for part in parts((time::micros(from), time::micros(to)), minutes) {
+            rows.extend(self.crash_sums_of_all(service, environment, part)?);
+        }
+        let length = minutes.max(1).saturating_mul(MINUTE);
         let mut totals: Vec<(Time, i64)> = Vec::new();
         for (minute, crashes) in rows {
             let at = time::from_micros(minute - minute.rem_euclid(length)).max(from);
@@ -313,6 +300,37 @@ impl Read<'_> {
             }
         }
         Ok(totals)
+    }
+
+    /// The crashes of a part of a range by the minute or ten minutes, in order of time: in the order of an index, so that nothing has to be
+    /// sorted.
+    fn crash_sums_of_all(
+        &mut self,
+        service: &str,
+        environment: &str,
+        part: Part,
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
+        let sum = || sql::<BigInt>("cast(sum(crashes) as bigint)");
+        Ok(match part {
+            Part::Minutes(from, before) => on_each!(self.db, c => crash_minute::table
+                .filter(crash_minute::service.eq(service))
+                .filter(crash_minute::environment.eq(environment))
+                .filter(crash_minute::minute.ge(from))
+                .filter(crash_minute::minute.lt(before))
+                .group_by(crash_minute::minute)
+                .select((crash_minute::minute, sum()))
+                .order(crash_minute::minute.asc())
+                .load(c))?,
+            Part::Tens(from, before) => on_each!(self.db, c => crash_ten_minutes::table
+                .filter(crash_ten_minutes::service.eq(service))
+                .filter(crash_ten_minutes::environment.eq(environment))
+                .filter(crash_ten_minutes::begins.ge(from))
+                .filter(crash_ten_minutes::begins.lt(before))
+                .group_by(crash_ten_minutes::begins)
+                .select((crash_ten_minutes::begins, sum()))
+                .order(crash_ten_minutes::begins.asc())
+                .load(c))?,
+        })
     }
 
     /// Every crash of a service in a range of time, in order, or in a storm the first of those that are kept whole.
@@ -389,5 +407,30 @@ impl Read<'_> {
             clients: row.clients,
         };
         Ok(rows.into_iter().map(hour).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_read_by_ten_minutes_as_far_as_it_holds_whole_ones_and_nobody_sees_it() {
+        let at = |minute: i64| minute * MINUTE;
+        let all = |minutes| parts((at(3), at(47)), minutes);
+        let end = at(47) + 1;
+        let by_tens = [Part::Minutes(at(3), at(10)), Part::Tens(at(10), at(40)), Part::Minutes(at(40), end)];
+        assert_eq!((all(10), all(30)), (by_tens.to_vec(), by_tens.to_vec()));
+        assert_eq!((all(1), all(5), all(15)), tuple(vec![Part::Minutes(at(3), end)]));
+        assert_eq!(parts((at(11), at(19)), 10), [Part::Minutes(at(11), at(19) + 1)]);
+        // A minute that ends a range belongs to it.
+        assert_eq!(
+            parts((at(10), at(19) + MINUTE - 1), 10),
+            [Part::Minutes(at(10), at(10)), Part::Tens(at(10), at(20)), Part::Minutes(at(20), at(20))]
+        );
+    }
+
+    fn tuple<T: Clone>(it: T) -> (T, T, T) {
+        (it.clone(), it.clone(), it)
     }
 }

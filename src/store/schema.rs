@@ -3,6 +3,10 @@
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
+mod counts;
+
+pub use counts::{crash_minute, crash_ten_minutes, outcome, signature_hour};
+
 table! {
     person (id) {
         id -> Text,
@@ -239,31 +243,6 @@ table! {
 }
 
 table! {
-    crash_minute (service, environment, minute, release, cell) {
-        service -> Text,
-        environment -> Text,
-        minute -> BigInt,
-        release -> Text,
-        cell -> Text,
-        crashes -> BigInt,
-        clients -> BigInt,
-    }
-}
-
-table! {
-    signature_hour (service, signature, hour, environment, release) {
-        service -> Text,
-        signature -> BigInt,
-        hour -> BigInt,
-        environment -> Text,
-        release -> Text,
-        crashes -> BigInt,
-        handled -> BigInt,
-        clients -> BigInt,
-    }
-}
-
-table! {
     note (hash) {
         hash -> Binary,
         service -> Nullable<Text>,
@@ -445,16 +424,6 @@ table! {
         frontier -> Binary,
         root -> Binary,
         at -> BigInt,
-    }
-}
-
-table! {
-    outcome (service, minute, door, reason) {
-        service -> Text,
-        minute -> BigInt,
-        door -> Text,
-        reason -> Text,
-        reports -> BigInt,
     }
 }
 

@@ -4,7 +4,8 @@ use super::{
     Read, StoreError, Tx,
     changes::Kept,
     on_each,
-    schema::{crash_minute, exposure, outcome, report, report_block, signature_hour},
+    rollups::ten_minutes,
+    schema::{crash_minute, crash_ten_minutes, exposure, outcome, report, report_block, signature_hour},
 };
 use crate::domain::{Record, Time, exposure::Exposure, time};
 use diesel::prelude::*;
@@ -90,10 +91,12 @@ impl Tx<'_> {
     }
 
     /// Drops counts of minutes and hours before an instant, of crashes and of what became of requests: a day of each at most, of
-    /// crashes by the minute of each service and environment. Whether there may be more.
+    /// crashes by the minute of each service and environment (of these as far as whole tens of minutes go). Whether there may be more.
     pub fn drop_counts(&mut self, before: Time) -> Result<bool, StoreError> {
         let before = time::micros(before);
         let mut more = false;
+        // Minutes go together with the ten minutes that they are counted in.
+        let whole = ten_minutes(before);
         for service in self.services()? {
             let service = service.service;
             for environment in self.environments_of_reports(&service)? {
@@ -107,10 +110,16 @@ impl Tx<'_> {
                     .select(crash_minute::minute)
                     .first(c)
                     .optional())?;
-                let Some(first) = first.filter(|first| *first < before) else { continue };
-                let until = before.min(first.saturating_add(24 * AT_ONCE));
-                more = more || until < before;
+                let Some(first) = first.filter(|first| *first < whole) else { continue };
+                let until = whole.min(ten_minutes(first).saturating_add(24 * AT_ONCE));
+                more = more || until < whole;
                 on_each!(self.db, c => diesel::delete(ours().filter(crash_minute::minute.lt(until))).execute(c))?;
+                on_each!(self.db, c => diesel::delete(
+                    crash_ten_minutes::table
+                        .filter(crash_ten_minutes::service.eq(&service))
+                        .filter(crash_ten_minutes::environment.eq(&environment))
+                        .filter(crash_ten_minutes::begins.lt(until)),
+                ).execute(c))?;
             }
             on_each!(self.db, c => diesel::delete(
                 outcome::table.filter(outcome::service.eq(&service)).filter(outcome::minute.lt(before)),

@@ -11,6 +11,8 @@ fn a_stretch_of_a_storm_in_which_nothing_was_kept_whole_says_how_many_crashed() 
         app.database
             .batch(&format!(
                 "insert into crash_minute (service, environment, minute, release, cell, crashes, clients) \
+                 values ('relay', 'production', {minute}, 'Z', 'eu-1', 30000, 0); \
+                 insert into crash_ten_minutes (service, environment, begins, release, cell, crashes, clients) \
                  values ('relay', 'production', {minute}, 'Z', 'eu-1', 30000, 0)"
             ))
             .expect("a storm");

@@ -33,6 +33,7 @@ fn a_few_crashes_are_told_one_by_one_and_a_storm_by_the_minute_with_none_left_ou
         database
             .batch(&format!(
                 "update crash_minute set crashes = crashes + 30000, clients = clients + 60000 where minute = {in_minute}; \
+                 update crash_ten_minutes set crashes = crashes + 30000, clients = clients + 60000; \
                  update signature_hour set crashes = crashes + 30000 \
                  where signature in (select number from signature where title = 'S')"
             ))

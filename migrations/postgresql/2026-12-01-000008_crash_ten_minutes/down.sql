@@ -1,0 +1,1 @@
+drop table crash_ten_minutes;
