@@ -6,7 +6,7 @@ use super::{Error, record_change::know_service};
 use crate::{
     domain::{Record, Time, crash::ReportKind, exposure::Exposure, time},
     store::{
-        Actor, Store, StoreError, Tx,
+        Actor, Backend, Store, StoreError, Tx,
         arrived::{Arrived, Noted},
         changes::Kept,
         counting::Counted,
@@ -96,9 +96,14 @@ const REMEMBERED: usize = 10_000;
 const LEFT_BEHIND: i64 = 15;
 
 /// As many noted reports are folded in one transaction, and the rest of the commit that the last of them came with. Their ids lie
-/// anywhere in the table of ids, and their counts are mostly the same rows: of twice as many, half as much is written for each. SQLite's
-/// one writer is held for some 25 ms.
-pub const FOLDED_AT_ONCE: usize = 4_096;
+/// anywhere in the table of ids, and their counts are mostly the same rows: of twice as many, half as much is written for each. But
+/// SQLite's one writer is held meanwhile: with 4,096 there a page waits longer, and whoever is refused.
+pub fn folded_at_once(store: &Store) -> usize {
+    match store.backend() {
+        Backend::Sqlite(_) => 2_048,
+        Backend::Postgres(_) => 4_096,
+    }
+}
 
 /// What became of deliveries in one transaction, what it learned, and the services that it used.
 struct Kepts<'a> {
@@ -215,7 +220,7 @@ impl Keeper {
     /// Folds what a node noted, from one number on. A row that cannot be folded is left where it is, and passed over from then on.
     fn fold_rows(&mut self, store: &Store, node: i64, from: &mut i64, now: Time) -> Result<Folded, StoreError> {
         loop {
-            let error = match self.fold_some(store, node, *from, FOLDED_AT_ONCE, now) {
+            let error = match self.fold_some(store, node, *from, folded_at_once(store), now) {
                 Err(StoreError::Other(_) | StoreError::Corrupt(_)) => {
                     match self.fold_some(store, node, *from, 1, now) {
                         Err(error @ (StoreError::Other(_) | StoreError::Corrupt(_))) => error,

@@ -4,7 +4,7 @@
 use crate::{
     clock::Clock,
     domain::Record,
-    flows::take_telemetry::{FOLDED_AT_ONCE, Keeper},
+    flows::take_telemetry::{Keeper, folded_at_once},
     outbound::metrics::Metrics,
     store::{Store, StoreError},
 };
@@ -112,7 +112,7 @@ impl Folder {
             }
             // Where folding has just failed, many are no reason to hurry.
             let hurry = self.fold_at.is_some_and(|at| at <= Instant::now() + AFTER);
-            let many = hurry && self.waiting.load(Ordering::Acquire) >= FOLDED_AT_ONCE;
+            let many = hurry && self.waiting.load(Ordering::Acquire) >= folded_at_once(&self.store);
             if many || self.fold_at.is_some_and(|at| Instant::now() >= at) {
                 self.fold(&committed);
             }
@@ -132,8 +132,9 @@ impl Folder {
                 let done = if folded.reports == 0 { before } else { folded.reports };
                 let less = |waiting: usize| Some(waiting.saturating_sub(done));
                 let left = self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).unwrap_or(0);
-                self.fold_at = (left > done)
-                    .then(|| Instant::now() + if left - done >= FOLDED_AT_ONCE { Duration::ZERO } else { AFTER });
+                self.fold_at = (left > done).then(|| {
+                    Instant::now() + if left - done >= folded_at_once(&self.store) { Duration::ZERO } else { AFTER }
+                });
                 for ((door, reason), reports) in &folded.outcomes {
                     self.metrics.became(door, reason, *reports);
                 }
