@@ -301,8 +301,51 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Chains of exceptions whose stacks are few, so that the same ones come again and again.
+fn any_chain() -> impl Strategy<Value = Value> {
+    let frame = (prop::sample::select(vec!["f", "g", "h", ""]), prop::option::of(any::<bool>()), any::<bool>())
+        .prop_map(|(function, in_app, has_address)| {
+            let address = if has_address { json!("0x1010") } else { Value::Null };
+            json!({"function": function, "in_app": in_app, "package": "/lib/x.so", "instruction_addr": address})
+        });
+    let stack = prop::collection::vec(frame, 0..5);
+    let thrown = (prop::sample::select(vec!["E", "F", ""]), "[ab]", stack, any::<bool>()).prop_map(
+        |(kind, value, frames, has_stack)| {
+            let stack = if has_stack { json!({"frames": frames, "registers": {}}) } else { Value::Null };
+            json!({"type": kind, "value": value, "stacktrace": stack})
+        },
+    );
+    prop::collection::vec(prop_oneof![4 => thrown, 1 => Just(Value::Null)], 0..3).prop_map(Value::from)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn what_was_met_before_changes_nothing(
+        chain in prop_oneof![3 => any_chain(), 1 => any_json()],
+        more in prop::collection::vec((prop::sample::select(vec!["threads", "message", "fingerprint", "extra", "contexts"]), any_json()), 0..3),
+        threads in prop::option::of(any_chain()),
+        has_images in any::<bool>(),
+    ) {
+        let mut event: Value = more.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        event["exception"] = json!({ "values": chain });
+        if let Some(threads) = threads {
+            event["threads"] = json!({ "values": threads });
+        }
+        if has_images {
+            event["debug_meta"] = json!({"images": [{"code_file": "/lib/y.so", "image_addr": "0x1000", "image_size": 4096}]});
+        }
+        let body = format!("{{\"event_id\":\"{:032x}\"}}\n{{\"type\":\"event\"}}\n{event}", 7);
+        let (names, received_at) = (TagNames::default(), time::parse(RECEIVED).expect("valid"));
+        let take = |reads_on: bool| {
+            let door = Door { service: "relay", names: &names, received_at, reads_on: &|_| reads_on };
+            envelope(body.as_bytes(), &door).expect("readable").reports.remove(0)
+        };
+        let (first, again, whole) = (take(false), take(false), take(true));
+        prop_assert_eq!(&first, &again);
+        prop_assert_eq!((&first.crash.signature, first.standing), (&whole.crash.signature, whole.standing), "{}", event);
+    }
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {

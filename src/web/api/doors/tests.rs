@@ -67,6 +67,19 @@ async fn a_report_that_is_answered_is_kept() {
 }
 
 #[actix_web::test]
+async fn an_answer_is_too_short_to_be_packed() {
+    let (_folder, app, service) = house(|| {});
+    let site = init_service(crate::web::routes::application(app.clone())).await;
+    for (asked, packed) in
+        [(post(&service, &service.public_key, EVENT), false), (TestRequest::get().uri("/sign-in"), true)]
+    {
+        let asked = asked.insert_header(("accept-encoding", "gzip")).to_request();
+        let answer = call_service(&site, asked).await;
+        assert_eq!((answer.status().as_u16(), answer.headers().contains_key("content-encoding")), (200, packed));
+    }
+}
+
+#[actix_web::test]
 async fn a_wrong_key_and_an_unknown_project_are_answered_alike() {
     let (_folder, app, service) = house(|| {});
     let wrong = told(&app, post(&service, "0123456789abcdef0123456789abcdef", EVENT)).await;
