@@ -172,15 +172,21 @@ impl Read<'_> {
         rows.iter().map(|body| as_step(body)).collect()
     }
 
-    /// The steps of every push of these services in a range of time, in order.
-    pub fn steps_between(&mut self, services: &[String], from: Time, to: Time) -> Result<Vec<PushStep>, StoreError> {
-        let rows: Vec<String> = on_each!(self.db, c => push_step::table
+    /// When pushes of these services moved in a range of time, in order: which push, when, and when that reached us.
+    pub fn when_moved(
+        &mut self,
+        services: &[String],
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<(String, Time, Time)>, StoreError> {
+        let rows: Vec<(String, i64, i64)> = on_each!(self.db, c => push_step::table
             .filter(push_step::service.eq_any(services))
             .filter(push_step::at.between(time::micros(from), time::micros(to)))
             .order(push_step::at.asc())
-            .select(push_step::body)
+            .select((push_step::push, push_step::at, push_step::received_at))
             .load(c))?;
-        rows.iter().map(|body| as_step(body)).collect()
+        let moved = |(push, at, received)| (push, time::from_micros(at), time::from_micros(received));
+        Ok(rows.into_iter().map(moved).collect())
     }
 
     /// The steps of one actor, newest first.

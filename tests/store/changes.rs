@@ -113,8 +113,9 @@ fn steps_move_a_push_in_the_order_of_their_times_however_they_arrive() {
         let standing = read(store, |read| read.push("relay-118")).expect("kept").standing;
         assert_eq!((standing.percent.value(), standing.since), (5.0, Some(minute(120))));
         let relay = ["relay".to_owned()];
-        assert_eq!(read(store, |read| read.steps_between(&relay, minute(0), minute(61))), [first]);
-        assert_eq!(read(store, |read| read.steps_between(&["edge".to_owned()], minute(0), minute(999))), []);
+        let moved = |services: &[String], to| read(store, |read| read.when_moved(services, minute(0), to));
+        assert_eq!(moved(&relay, minute(61)), [(first.push.clone(), first.at, first.received_at)]);
+        assert_eq!(moved(&["edge".to_owned()], minute(999)), []);
         assert_eq!(read(store, |read| read.steps_of_actor("dana@example.com", 1)), [later]);
     });
 }

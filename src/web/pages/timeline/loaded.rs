@@ -192,32 +192,39 @@ impl Loaded {
             ..PushFilter::default()
         })?;
         ids.extend(begun.into_iter().filter(|push| push.started.at >= from).map(|push| push.started.push));
-        let steps = read.steps_between(&services, from, to)?;
-        self.next_step = steps
-            .iter()
-            .filter(|step| known_at.is_some_and(|at| step.at > at) && ids.contains(&step.push))
-            .map(|step| step.at)
-            .min();
-        ids.extend(steps.into_iter().map(|step| step.push));
+        let moves = read.when_moved(&services, from, to)?;
+        let is_next = |push: &String, at: &Time| known_at.is_some_and(|known| *at > known) && ids.contains(push);
+        self.next_step = moves.iter().filter(|(push, at, _)| is_next(push, at)).map(|(_, at, _)| *at).min();
+        let known = |(_, at, received): &&(String, Time, Time)| *at <= until && *received <= until;
+        let moved: BTreeSet<String> = moves.iter().filter(known).map(|(push, ..)| push.clone()).collect();
+        ids.extend(moves.into_iter().map(|(push, ..)| push));
         for told in &self.told {
             ids.extend(told.suspects.iter().filter(|it| it.kind == "push").map(|it| it.name.clone()));
         }
+        let mut nearby = Vec::new();
         for id in ids {
             let Some(push) = read.push(&id)? else { continue };
             if push.started.environment != self.environment || push.started.received_at > until {
                 continue;
             }
-            let steps: Vec<PushStep> =
-                read.steps(&id)?.into_iter().filter(|step| step.at <= until && step.received_at <= until).collect();
-            let is_ours = push.started.service == here;
-            (if is_ours { &mut self.pushes } else { &mut self.nearby }).push((push, steps));
+            if push.started.service == here {
+                self.pushes.push((push, read.steps(&id)?));
+            } else if moved.contains(&id) {
+                nearby.push(push);
+            }
         }
         self.pushes.sort_by_key(|(push, _)| push.started.at);
-        self.nearby.retain(|(_, steps)| steps.iter().any(|step| (from..=to).contains(&step.at)));
-        let near = |service: &String| self.neighbours.contains(service);
-        self.nearby.sort_by_key(|(push, _)| (!near(&push.started.service), push.started.at));
-        let connected = self.nearby.iter().filter(|(push, _)| near(&push.started.service)).count();
-        self.nearby.truncate(connected.max(FEW));
+        let near = |push: &Push| self.neighbours.contains(&push.started.service);
+        nearby.sort_by_key(|push| (!near(push), push.started.at));
+        // In a fleet many move at any time: only of those that are shown every step is read.
+        nearby.truncate(nearby.iter().filter(|push| near(push)).count().max(FEW));
+        for push in nearby {
+            let steps = read.steps(&push.started.push)?;
+            self.nearby.push((push, steps));
+        }
+        for (_, steps) in self.pushes.iter_mut().chain(&mut self.nearby) {
+            steps.retain(|step| step.at <= until && step.received_at <= until);
+        }
         for (push, _) in &self.pushes {
             let id = &push.started.push;
             self.holds.extend(read.holds_of(id)?.into_iter().filter(|hold| hold.at <= until));
