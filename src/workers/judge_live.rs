@@ -10,7 +10,7 @@ use crate::{
     },
     judge::{Judge, Said, Settings},
     secret,
-    store::{Backend, Store, StoreError, leases::Lease, telemetry::RowsRead},
+    store::{Backend, Store, leases::Lease, telemetry::RowsRead},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -99,7 +99,7 @@ impl Judging {
             drop(fed);
         };
         let worker = std::thread::Builder::new().name("judge".into()).spawn(feeding).map_err(|error| {
-            Error::Store(StoreError::Unusable(format!("no thread could be had for the judge: {error}")))
+            Error::Store(crate::store::StoreError::Unusable(format!("no thread could be had for the judge: {error}")))
         })?;
         Ok((judging, worker))
     }
@@ -345,36 +345,11 @@ impl Feed {
             let ever = time::from_micros(i64::MIN);
             Ok((read.setting(HISTORY_EPOCH)?, read.changes_since(ever)?))
         })?;
+        // Beside the one that is asked, which knows more until this one has caught up.
+        let mut judge = Judge::of_a_store(Settings::default());
         self.seen.clear();
         self.rows_read = RowsRead::default();
         self.fed_to = time::from_micros(0);
-        // Beside the one that is asked, which knows more until this one has caught up. In a thread of its own, with which all the memory
-        // goes that reading took.
-        let judge = std::thread::scope(|scope| {
-            let reader = std::thread::Builder::new().name("read-history".into());
-            let reader = reader.spawn_scoped(scope, || self.read_history(&mut changes)).map_err(|error| {
-                StoreError::Unusable(format!("no thread could be had to read the history for the judge: {error}"))
-            })?;
-            reader.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
-        })?;
-        let Some(mut judge) = judge else { return Ok(()) };
-        let (said, now) = self.said(&mut judge);
-        let keys: HashSet<String> = judge.keys().into_iter().collect();
-        *self.judging.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
-        let kept = self.keeps
-            && keep_ids(&self.clerk, &said, &keys, now)?
-            && keep_sayings(&self.clerk, &said, now)?
-            && withdraw_missing(&self.clerk, &keys, now)?;
-        self.set_keeps(kept);
-        (self.epoch, self.unsaid, self.reopened, self.again) = (epoch, Vec::new(), reopened, false);
-        self.judging.signal().ready = true;
-        self.judging.signal.1.notify_all();
-        Ok(())
-    }
-
-    /// A judge that has read the whole history; none where the server is stopping.
-    fn read_history(&mut self, changes: &mut Vec<Record>) -> Result<Option<Judge>, Error> {
-        let mut judge = Judge::of_a_store(Settings::default());
         let began = self.clock.now();
         // Part by part, so that a long history need not be held at once.
         let mut from = time::from_micros(i64::MIN);
@@ -392,17 +367,16 @@ impl Feed {
                 Ok((read.telemetry_received(from, before)?, meanwhile))
             })?;
             changes.extend(meanwhile);
-            let (due, later) =
-                std::mem::take(changes).into_iter().partition(|record: &Record| last || record.received_at() < before);
+            let (due, later) = changes.into_iter().partition(|record: &Record| last || record.received_at() < before);
             records.extend::<Vec<Record>>(due);
-            *changes = later;
+            changes = later;
             self.drop_seen(&mut records);
             Record::sort_by_arrival(&mut records);
             let mut records = records.into_iter().peekable();
             while records.peek().is_some() {
                 // Nothing of it is said or kept before its end: the next start reads it again.
                 if self.judging.signal().stopping {
-                    return Ok(None);
+                    return Ok(());
                 }
                 self.observe(records.by_ref().take(1_000).collect(), &mut judge);
             }
@@ -411,7 +385,18 @@ impl Feed {
             }
             from = before;
         }
-        Ok(Some(judge))
+        let (said, now) = self.said(&mut judge);
+        let keys: HashSet<String> = judge.keys().into_iter().collect();
+        *self.judging.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
+        let kept = self.keeps
+            && keep_ids(&self.clerk, &said, &keys, now)?
+            && keep_sayings(&self.clerk, &said, now)?
+            && withdraw_missing(&self.clerk, &keys, now)?;
+        self.set_keeps(kept);
+        (self.epoch, self.unsaid, self.reopened, self.again) = (epoch, Vec::new(), reopened, false);
+        self.judging.signal().ready = true;
+        self.judging.signal.1.notify_all();
+        Ok(())
     }
 
     fn drop_seen(&self, records: &mut Vec<Record>) {
