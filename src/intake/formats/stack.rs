@@ -43,27 +43,29 @@ pub fn thrown(event: &Fields, scrubber: &mut Scrubber) -> Vec<Thrown> {
     chain
 }
 
-/// Of the chain of exceptions only the last, with as many of its innermost frames as its signature is made of.
-pub fn raised(event: &Fields, scrubber: &mut Scrubber) -> Vec<Thrown> {
+/// The last of the chain of exceptions, with as many of its innermost frames as its signature is made of, and whether these are its own.
+fn last_thrown(event: &Fields, scrubber: &mut Scrubber) -> Option<(Thrown, bool)> {
     let values = chain(event);
-    let Some(fields) = values.iter().rev().find_map(Value::as_object) else { return Vec::new() };
+    let fields = values.iter().rev().find_map(Value::as_object)?;
     let is_last = values.last().is_some_and(|last| last.as_object().is_some());
     let images = images(event);
     let stack = object(under(fields, &["stacktrace", "raw_stacktrace"]));
     let own = innermost(stack, most_frames(is_last), &images, scrubber);
-    let frames =
-        if own.is_empty() && is_last { spare_stack(event, fields.get("thread_id"), &images, scrubber) } else { own };
-    vec![exception(fields, frames, scrubber)]
+    let is_own = !own.is_empty();
+    let frames = if is_own || !is_last { own } else { spare_stack(event, fields.get("thread_id"), &images, scrubber) };
+    Some((exception(fields, frames, scrubber), is_own))
 }
 
-/// The signature of what was raised, as far as nothing but its kind and stack makes it: those that were met a moment ago are known.
-/// `compute` makes it out of what [`raised`] gives.
+/// The signature of what was raised, as far as nothing but its kind and its own stack makes it: those that were met a moment ago are
+/// known. `compute` makes it out of the last exception of the chain, with the innermost of its frames.
 pub fn met_signature(event: &Fields, compute: impl FnOnce(Option<Thrown>) -> String) -> String {
     let stack = own_stack(event);
-    let compute = || {
-        let thrown = raised(event, &mut Scrubber::new()).pop();
-        let lasts = thrown.as_ref().is_some_and(|it| it.frames.iter().any(signature::counts));
-        (compute(thrown), lasts)
+    let compute = || match last_thrown(event, &mut Scrubber::new()) {
+        Some((thrown, is_own)) => {
+            let lasts = is_own && thrown.frames.iter().any(signature::counts);
+            (compute(Some(thrown)), lasts)
+        }
+        None => (compute(None), false),
     };
     match &stack {
         Some((kind, frames, most)) => met::signature(met::Stack { kind, frames, most: *most }, compute),
@@ -306,8 +308,8 @@ mod tests {
                     })
                 };
                 let event = object(&event);
-                let (whole, thin) = (thrown(event, &mut Scrubber::new()), raised(event, &mut Scrubber::new()));
-                assert_eq!(of(thin), of(whole));
+                let (whole, thin) = (thrown(event, &mut Scrubber::new()), last_thrown(event, &mut Scrubber::new()));
+                assert_eq!(of(thin.into_iter().map(|(thrown, _)| thrown).collect()), of(whole));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A document without what in it is known by heart: in a storm the same stacks come again and again, and make up two thirds of each
+//! A document without what in it is known by heart: in a storm the same stacks come again and again, and make up most of each
 //! report. Where one is known to be a list in JSON, there is no need to go through it once more.
 
 use super::FRAMES;
@@ -26,17 +26,21 @@ const EMPTY: &str = "[]";
 /// A list of objects ends like this. What is nested in them may look the same, so a few places are tried.
 const END: &[u8] = b"}]";
 const TRIED: usize = 3;
+/// As many lists of a document are looked at, and so much of each, bytes: what strangers send must not be gone through again and again.
+const MOST_LISTS: usize = 32;
+const LONGEST: usize = 16 << 10;
 
 impl<'a> Shortened<'a> {
     /// The document without the lists under the name `frames` that are known to be lists.
     pub fn of(bytes: &'a [u8], is_known: impl Fn(&str) -> bool) -> Shortened<'a> {
         let Ok(whole) = std::str::from_utf8(bytes) else { return Shortened { bytes, text: None, cuts: Vec::new() } };
         let (mut text, mut cuts, mut kept) = (String::new(), Vec::new(), 0);
-        for begin in lists(whole) {
+        for begin in lists(whole).take(MOST_LISTS) {
             if begin < kept {
                 continue;
             }
-            let ends = memchr::memmem::find_iter(&bytes[begin..], END).take(TRIED).map(|at| begin + at + END.len());
+            let window = &bytes[begin..bytes.len().min(begin + LONGEST)];
+            let ends = memchr::memmem::find_iter(window, END).take(TRIED).map(|at| begin + at + END.len());
             let Some(end) = ends.into_iter().find(|end| is_known(&whole[begin..*end])) else { continue };
             text.push_str(&whole[kept..begin]);
             cuts.push(Cut { at: text.len(), longer: end - begin - EMPTY.len() });
@@ -138,6 +142,20 @@ mod tests {
         ] {
             assert_eq!(read(&text), 0, "{text}");
         }
+    }
+
+    #[test]
+    fn however_often_the_name_stands_there_little_is_gone_through() {
+        let mut text = "\"frames\":[".repeat(100_000);
+        text.push_str(LIST);
+        let tried = std::cell::Cell::new(0);
+        let none = Shortened::of(text.as_bytes(), |list| {
+            tried.set(tried.get() + list.len());
+            false
+        });
+        assert!(none.cuts.is_empty() && tried.get() <= MOST_LISTS * TRIED * LONGEST, "{}", tried.get());
+        let many = format!(r#"{{"x":[{}0]}}"#, format!(r#"{{"frames":{LIST}}},"#).repeat(100));
+        assert_eq!(read(&many), MOST_LISTS);
     }
 
     #[test]
