@@ -102,6 +102,17 @@ fn known(release: String) -> Option<String> {
     Some(release).filter(|release| !release.is_empty())
 }
 
+/// The counts of a place in a part of a range, from a table of minutes or of ten minutes.
+macro_rules! counts_within {
+    ($table:ident, $begins:ident, $place:expr, $from:expr, $before:expr) => {
+        $table::table
+            .filter($table::service.eq($place.0))
+            .filter($table::environment.eq($place.1))
+            .filter($table::$begins.ge($from))
+            .filter($table::$begins.lt($before))
+    };
+}
+
 /// A minute, microseconds.
 const MINUTE: i64 = 60_000_000;
 
@@ -254,26 +265,22 @@ impl Read<'_> {
             ))
         };
         Ok(match part {
-            Part::Minutes(from, before) => on_each!(self.db, c => crash_minute::table
-                .filter(crash_minute::service.eq(service))
-                .filter(crash_minute::environment.eq(environment))
-                .filter(crash_minute::minute.ge(from))
-                .filter(crash_minute::minute.lt(before))
+            Part::Minutes(from, before) => {
+                on_each!(self.db, c => counts_within!(crash_minute, minute, (service, environment), from, before)
                 .filter(crash_minute::crashes.gt(0))
                 .group_by(sql::<BigInt>("1, 2, 3"))
                 .select(sums("minute"))
                 .order(sql::<BigInt>("1"))
-                .load(c))?,
-            Part::Tens(from, before) => on_each!(self.db, c => crash_ten_minutes::table
-                .filter(crash_ten_minutes::service.eq(service))
-                .filter(crash_ten_minutes::environment.eq(environment))
-                .filter(crash_ten_minutes::begins.ge(from))
-                .filter(crash_ten_minutes::begins.lt(before))
+                .load(c))?
+            }
+            Part::Tens(from, before) => {
+                on_each!(self.db, c => counts_within!(crash_ten_minutes, begins, (service, environment), from, before)
                 .filter(crash_ten_minutes::crashes.gt(0))
                 .group_by(sql::<BigInt>("1, 2, 3"))
                 .select(sums("begins"))
                 .order(sql::<BigInt>("1"))
-                .load(c))?,
+                .load(c))?
+            }
         })
     }
 
@@ -312,24 +319,20 @@ impl Read<'_> {
     ) -> Result<Vec<(i64, i64)>, StoreError> {
         let sum = || sql::<BigInt>("cast(sum(crashes) as bigint)");
         Ok(match part {
-            Part::Minutes(from, before) => on_each!(self.db, c => crash_minute::table
-                .filter(crash_minute::service.eq(service))
-                .filter(crash_minute::environment.eq(environment))
-                .filter(crash_minute::minute.ge(from))
-                .filter(crash_minute::minute.lt(before))
+            Part::Minutes(from, before) => {
+                on_each!(self.db, c => counts_within!(crash_minute, minute, (service, environment), from, before)
                 .group_by(crash_minute::minute)
                 .select((crash_minute::minute, sum()))
                 .order(crash_minute::minute.asc())
-                .load(c))?,
-            Part::Tens(from, before) => on_each!(self.db, c => crash_ten_minutes::table
-                .filter(crash_ten_minutes::service.eq(service))
-                .filter(crash_ten_minutes::environment.eq(environment))
-                .filter(crash_ten_minutes::begins.ge(from))
-                .filter(crash_ten_minutes::begins.lt(before))
+                .load(c))?
+            }
+            Part::Tens(from, before) => {
+                on_each!(self.db, c => counts_within!(crash_ten_minutes, begins, (service, environment), from, before)
                 .group_by(crash_ten_minutes::begins)
                 .select((crash_ten_minutes::begins, sum()))
                 .order(crash_ten_minutes::begins.asc())
-                .load(c))?,
+                .load(c))?
+            }
         })
     }
 
@@ -421,16 +424,14 @@ mod tests {
         let end = at(47) + 1;
         let by_tens = [Part::Minutes(at(3), at(10)), Part::Tens(at(10), at(40)), Part::Minutes(at(40), end)];
         assert_eq!((all(10), all(30)), (by_tens.to_vec(), by_tens.to_vec()));
-        assert_eq!((all(1), all(5), all(15)), tuple(vec![Part::Minutes(at(3), end)]));
+        for minutes in [1, 5, 15] {
+            assert_eq!(all(minutes), [Part::Minutes(at(3), end)], "{minutes}");
+        }
         assert_eq!(parts((at(11), at(19)), 10), [Part::Minutes(at(11), at(19) + 1)]);
         // A minute that ends a range belongs to it.
         assert_eq!(
             parts((at(10), at(19) + MINUTE - 1), 10),
             [Part::Minutes(at(10), at(10)), Part::Tens(at(10), at(20)), Part::Minutes(at(20), at(20))]
         );
-    }
-
-    fn tuple<T: Clone>(it: T) -> (T, T, T) {
-        (it.clone(), it.clone(), it)
     }
 }

@@ -65,43 +65,28 @@ fn by_ten_minutes(rows: &[MinuteRow]) -> Vec<TenMinutesRow<'_>> {
     sums.into_iter().map(row).collect()
 }
 
+/// Adds crashes and clients to the rows of a table of minutes or of ten minutes.
+macro_rules! add_crashes {
+    ($db:expr, $rows:expr, $table:ident, $begins:ident) => {
+        for some in $rows.chunks(200) {
+            on_each!($db, c => diesel::insert_into($table::table)
+                .values(some)
+                .on_conflict(($table::service, $table::environment, $table::$begins, $table::release, $table::cell))
+                .do_update()
+                .set((
+                    $table::crashes.eq($table::crashes + excluded($table::crashes)),
+                    $table::clients.eq($table::clients + excluded($table::clients)),
+                ))
+                .execute(c))?;
+        }
+    };
+}
+
 impl Tx<'_> {
     /// Adds to counts by the minute and by ten minutes. Rows come sorted, so that two writers never wait for each other in a circle.
     pub(super) fn count_minutes(&mut self, rows: &[MinuteRow]) -> Result<(), StoreError> {
-        for some in rows.chunks(200) {
-            on_each!(self.db, c => diesel::insert_into(crash_minute::table)
-                .values(some)
-                .on_conflict((
-                    crash_minute::service,
-                    crash_minute::environment,
-                    crash_minute::minute,
-                    crash_minute::release,
-                    crash_minute::cell,
-                ))
-                .do_update()
-                .set((
-                    crash_minute::crashes.eq(crash_minute::crashes + excluded(crash_minute::crashes)),
-                    crash_minute::clients.eq(crash_minute::clients + excluded(crash_minute::clients)),
-                ))
-                .execute(c))?;
-        }
-        for some in by_ten_minutes(rows).chunks(200) {
-            on_each!(self.db, c => diesel::insert_into(crash_ten_minutes::table)
-                .values(some)
-                .on_conflict((
-                    crash_ten_minutes::service,
-                    crash_ten_minutes::environment,
-                    crash_ten_minutes::begins,
-                    crash_ten_minutes::release,
-                    crash_ten_minutes::cell,
-                ))
-                .do_update()
-                .set((
-                    crash_ten_minutes::crashes.eq(crash_ten_minutes::crashes + excluded(crash_ten_minutes::crashes)),
-                    crash_ten_minutes::clients.eq(crash_ten_minutes::clients + excluded(crash_ten_minutes::clients)),
-                ))
-                .execute(c))?;
-        }
+        add_crashes!(self.db, rows, crash_minute, minute);
+        add_crashes!(self.db, by_ten_minutes(rows), crash_ten_minutes, begins);
         Ok(())
     }
 
