@@ -11,8 +11,29 @@ use std::{
 /// Signatures among the reports.
 const SIGNATURES: u64 = 200;
 
-/// When the packed ones crashed, as in a storm: some time in the minute after, seconds since 1970.
+/// When the first of the packed ones crashed, seconds since 1970.
 const CRASHED: u64 = 1_772_500_020;
+/// How many of them crash in a second: about as many as are sent in one, since a client reports a crash as soon as it can.
+const A_SECOND: u64 = 20_000;
+
+/// When the packed ones crashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crashed {
+    /// In the order in which they are sent, give or take a second: a storm that is reported while it lasts.
+    InOrder,
+    /// Some time in one minute, in no order: one that was over before its reports came.
+    Scattered,
+}
+
+impl Crashed {
+    fn at(self, number: u64, place: u64) -> u64 {
+        let chance = mix(number);
+        match self {
+            Crashed::InOrder => CRASHED + place / A_SECOND + chance % 2,
+            Crashed::Scattered => CRASHED + chance % 60,
+        }
+    }
+}
 
 /// Packed envelopes, one report each.
 pub struct Bodies {
@@ -26,14 +47,19 @@ pub struct Bodies {
 
 impl Bodies {
     /// Packs this many, on all processors.
-    pub fn pack(many: usize) -> Bodies {
+    pub fn pack(many: usize, crashed: Crashed) -> Bodies {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let run = u64::from(std::process::id()) << 32;
         let parts = std::thread::scope(|scope| {
+            let each = many.div_ceil(threads).max(1);
             let pack = |first: usize| {
-                move || (first..many).step_by(threads).map(|number| pack(run | number as u64)).collect::<Vec<_>>()
+                let places = first..many.min(first + each);
+                move || {
+                    let one = |place: usize| pack_at(run | place as u64, crashed.at(run | place as u64, place as u64));
+                    places.map(one).collect::<Vec<_>>()
+                }
             };
-            let parts: Vec<_> = (0..threads).map(|first| scope.spawn(pack(first))).collect();
+            let parts: Vec<_> = (0..many).step_by(each).map(|first| scope.spawn(pack(first))).collect();
             parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect::<Vec<_>>()
         });
         let plain = parts.iter().map(|part| part.0).sum::<usize>() / parts.len().max(1);
@@ -56,10 +82,6 @@ impl Bodies {
             }
         }
     }
-}
-
-fn pack(number: u64) -> (usize, Vec<u8>) {
-    pack_at(number, CRASHED + mix(number) % 60)
 }
 
 fn pack_at(number: u64, crashed: u64) -> (usize, Vec<u8>) {

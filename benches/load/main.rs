@@ -10,7 +10,7 @@ mod servers;
 mod soak;
 mod storm;
 
-use bodies::Bodies;
+use bodies::{Bodies, Crashed};
 use figures::{Disk, Round, median, spread};
 use senders::Plan;
 use servers::{Server, Target};
@@ -36,6 +36,7 @@ Build the program first: cargo build --release. Everything runs on the loopback 
   --rounds N           rounds of each server, in turn (default 3)
   --no-ingest          leave the ingest rounds out
   --no-pages           leave the pages of the told story out
+  --scattered          crashes of one minute in no order, instead of in the order in which they are sent
   --against DSN        another server that takes envelopes and runs already: rounds of it and of the program, in turn
   --soak MINUTES       half load for so long, with retention on: memory, descriptors and disk by the minute (SQLite)
   --scale              pages with ten million reports, 10,000 pushes, 200,000 steps and 20,000 signatures (SQLite)
@@ -51,6 +52,7 @@ struct Request {
     rounds: usize,
     ingest: bool,
     pages: bool,
+    crashed: Crashed,
     storm: bool,
     scale: bool,
     soak: Option<u64>,
@@ -86,6 +88,7 @@ fn request(words: &[String]) -> Result<Request, String> {
         rounds: 3,
         ingest: true,
         pages: true,
+        crashed: Crashed::InOrder,
         storm: false,
         scale: false,
         soak: None,
@@ -103,6 +106,7 @@ fn request(words: &[String]) -> Result<Request, String> {
             "--rounds" => it.rounds = whole(value()?)?.max(1),
             "--no-ingest" => it.ingest = false,
             "--no-pages" => it.pages = false,
+            "--scattered" => it.crashed = Crashed::Scattered,
             "--storm" => it.storm = true,
             "--scale" => it.scale = true,
             "--soak" => it.soak = Some(whole(value()?)?.max(1) as u64),
@@ -188,7 +192,7 @@ fn prepare(request: &Request) -> (Plan, Arc<Bodies>) {
     // for nothing.
     let rounds = if request.database == "sqlite" { 1 } else { request.rounds };
     let each = 40_000 * request.seconds as usize * rounds;
-    let bodies = Arc::new(Bodies::pack(each.min(1_200_000)));
+    let bodies = Arc::new(Bodies::pack(each.min(1_200_000), request.crashed));
     println!(
         "envelopes: {} bytes of JSON, {} bytes gzip on the wire, on average; {} connections, {} s a round\n",
         bodies.plain, bodies.packed, plan.connections, request.seconds

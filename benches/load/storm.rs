@@ -3,7 +3,7 @@
 //! a report takes on disk, kept whole and only counted.
 
 use crate::{
-    bodies::Bodies,
+    bodies::{Bodies, Crashed},
     figures::Disk,
     pages,
     senders::{self, Plan, Sent},
@@ -33,7 +33,7 @@ const PASSWORD: &str = "correct horse battery staple";
 /// Runs it all and prints what was found.
 pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let bodies = Arc::new(Bodies::pack((80_000 * seconds as usize).min(800_000)));
+    let bodies = Arc::new(Bodies::pack((80_000 * seconds as usize).min(800_000), Crashed::InOrder));
     on_disk(program, folder.path(), &bodies, connections, seconds)?;
     let database = folder.path().join("storm.sqlite3");
     with_the_story(program, &database)?;

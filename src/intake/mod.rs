@@ -87,6 +87,8 @@ pub struct Report {
     pub crash: Crash,
     /// What it counts as.
     pub standing: Standing,
+    /// The time that the sender wrote into it, whatever is made of that.
+    pub claimed: Option<Time>,
     /// What is kept beside the record, for reading; none where the report is only counted, and then it has no exception
     /// either.
     pub detail: Option<Detail>,

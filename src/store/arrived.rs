@@ -3,8 +3,9 @@
 
 use super::{
     Read, StoreError, Tx,
-    blocks::{OpenBlock, mark, read_text},
+    blocks::{OpenBlock, read_text},
     on_each,
+    report_ids::mark,
     reports::Report,
     schema::arrived,
 };
@@ -50,7 +51,7 @@ struct ArrivedRow {
 const ROWS: i64 = 128;
 
 impl ArrivedRow {
-    fn reports(&self) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+    fn reports(&self) -> Result<Vec<Report>, StoreError> {
         read_text(&self.body, &self.service)
     }
 }
@@ -73,7 +74,7 @@ impl Noted {
             if has_nul(&report.crash) {
                 return Err(StoreError::Other(format!("report “{}” has a NUL in one of its texts", report.crash.id)));
             }
-            blocks.entry((&report.crash.service, door)).or_default().add(&report.crash, report.kind);
+            blocks.entry((&report.crash.service, door)).or_default().add(report);
         }
         let row = |(number, ((service, door), block)): (i64, ((&str, &str), OpenBlock))| {
             let (reports, at, received) = block.extent();
@@ -139,7 +140,7 @@ impl Read<'_> {
                 break;
             }
             reports += usize::try_from(row.reports).unwrap_or(0);
-            let reports = row.reports()?.into_iter().map(|(crash, kind)| Report::counted(crash, kind)).collect();
+            let reports = row.reports()?;
             taken.push(Arrived { service: row.service, node, number: row.number, door: row.door, reports });
         }
         Ok(taken)
@@ -196,17 +197,17 @@ impl Read<'_> {
         rows: &[ArrivedRow],
         is_meant: impl Fn(&Crash) -> bool,
     ) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
-        let mut by_service: BTreeMap<&str, Vec<(Crash, ReportKind)>> = BTreeMap::new();
+        let mut by_service: BTreeMap<&str, Vec<Report>> = BTreeMap::new();
         for row in rows {
-            let meant = row.reports()?.into_iter().filter(|(it, _)| is_meant(it));
+            let meant = row.reports()?.into_iter().filter(|it| is_meant(&it.crash));
             by_service.entry(&row.service).or_default().extend(meant);
         }
         let mut left = Vec::new();
         for (service, reports) in by_service {
-            let marks: Vec<i64> = reports.iter().map(|(it, _)| mark(service, &it.id)).collect();
+            let marks: Vec<i64> = reports.iter().map(|it| mark(service, &it.crash.id, it.slot)).collect();
             let mut met: HashSet<i64> = self.noted_among(service, &marks)?.into_keys().collect();
-            let new = |(_, mark): &((Crash, ReportKind), i64)| met.insert(*mark);
-            left.extend(reports.into_iter().zip(marks).filter(new).map(|(it, _)| it));
+            let new = |(_, mark): &(Report, i64)| met.insert(*mark);
+            left.extend(reports.into_iter().zip(marks).filter(new).map(|(it, _)| it.into_judged()));
         }
         Ok(left)
     }

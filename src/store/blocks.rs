@@ -1,9 +1,11 @@
 //! Reports that are only counted: what the judge and the charts need of each, many in one row, column by column, so that one
-//! costs tens of bytes. The ids stand in a table of their own, as 64 bits of a hash, so that a retry is known; those of whole reports too.
+//! costs tens of bytes. The ids stand in a table of their own, as 64 bits each, so that a retry is known; those of whole reports too.
 
 use super::{
     Quick, Read, StoreError, Tx, on_each,
     packing::{pack_alone, unpack_alone},
+    report_ids::{Slot, mark},
+    reports::Report,
     schema::{counted, report_block},
 };
 use crate::domain::{
@@ -14,7 +16,6 @@ use crate::domain::{
 use diesel::{prelude::*, upsert::excluded};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
 /// How many reports share a row at most. While a row grows it is written anew at each commit.
@@ -50,6 +51,9 @@ struct Columns {
     peer_release: Vec<usize>,
     standing: Vec<usize>,
     clients: Vec<Option<i64>>,
+    /// Where the ids are noted. Rows of earlier versions have none.
+    #[serde(default)]
+    slot: Vec<Option<i64>>,
     #[serde(skip)]
     places: Quick<String, usize>,
     #[serde(skip)]
@@ -66,7 +70,7 @@ impl Columns {
         self.words.len()
     }
 
-    fn add(&mut self, it: &Crash, kind: ReportKind) {
+    fn add(&mut self, Report { crash: it, kind, slot, .. }: &Report) {
         let (at, received) = (time::micros(it.at), time::micros(it.received_at));
         self.id.push(it.id.clone());
         self.at.push(at.wrapping_sub(self.last.0));
@@ -87,10 +91,11 @@ impl Columns {
         let place = self.word(kind.word());
         self.standing.push(place);
         self.clients.push(it.clients_dropped);
+        self.slot.push(slot.stored());
     }
 
     /// The reports again, as far as they are kept.
-    fn reports(&self, service: &str) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+    fn reports(&self, service: &str) -> Result<Vec<Report>, StoreError> {
         let broken = || StoreError::Corrupt("a row of counted reports".into());
         let word = |column: &[usize], number: usize| match column.get(number) {
             Some(0) => Ok(None),
@@ -122,7 +127,8 @@ impl Columns {
                 extra: Map::new(),
             };
             let kind = ReportKind::parse(&must(&self.standing, number)?).ok_or_else(broken)?;
-            reports.push((crash, kind));
+            let slot = Slot::from_stored(self.slot.get(number).copied().flatten());
+            reports.push(Report { slot, ..Report::counted(crash, kind) });
         }
         Ok(reports)
     }
@@ -136,17 +142,18 @@ impl OpenBlock {
         count >= MOST || (count > 0 && last.max(received) - first.min(received) > LONGEST)
     }
 
-    pub(super) fn add(&mut self, it: &Crash, kind: ReportKind) {
+    pub(super) fn add(&mut self, report: &Report) {
+        let it = &report.crash;
         let (at, received) = (time::micros(it.at), time::micros(it.received_at));
         let wider = |(from, to): (i64, i64), it: i64| (from.min(it), to.max(it));
         if self.columns.id.is_empty() {
             (self.at, self.received) = ((at, at), (received, received));
             // Ordered by arrival, and as unique as the first report's id.
             self.name[..8].copy_from_slice(&received.to_be_bytes());
-            self.name[8..].copy_from_slice(&mark(&it.service, &it.id).to_be_bytes());
+            self.name[8..].copy_from_slice(&mark(&it.service, &it.id, report.slot).to_be_bytes());
         }
         (self.at, self.received) = (wider(self.at, at), wider(self.received, received));
-        self.columns.add(it, kind);
+        self.columns.add(report);
         self.has_grown = true;
     }
 
@@ -198,18 +205,6 @@ pub(super) struct BlockRow {
     body: Vec<u8>,
 }
 
-/// What stands for an id: 64 bits of its hash. Among ten million of a service, two of which are taken for one have odds of
-/// about three in a million.
-pub(super) fn mark(service: &str, id: &str) -> i64 {
-    let mut hash = Sha256::new();
-    hash.update(b"report\0");
-    hash.update(service.as_bytes());
-    hash.update([0]);
-    hash.update(id.as_bytes());
-    let hash: [u8; 32] = hash.finalize().into();
-    i64::from_be_bytes(std::array::from_fn(|at| hash[at]))
-}
-
 /// Rows of counted reports that were read before, with how many reports each held then: whoever reads the last seconds again and again
 /// reads each once.
 #[derive(Debug, Clone, Default)]
@@ -243,7 +238,7 @@ impl Tx<'_> {
             .select(BlockRow::as_select())
             .load(c))?;
         for row in &rows {
-            let marks: Vec<i64> = reports_of(row)?.iter().map(|(it, _)| mark(&row.service, &it.id)).collect();
+            let marks: Vec<i64> = reports_of(row)?.iter().map(|it| mark(&row.service, &it.crash.id, it.slot)).collect();
             on_each!(self.db, c => diesel::delete(
                 counted::table.filter(counted::service.eq(&row.service)).filter(counted::id.eq_any(&marks)),
             ).execute(c))?;
@@ -253,12 +248,12 @@ impl Tx<'_> {
     }
 }
 
-fn reports_of(row: &BlockRow) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+fn reports_of(row: &BlockRow) -> Result<Vec<Report>, StoreError> {
     read_text(&unpack_alone(&row.body)?, &row.service)
 }
 
 /// The reports of a service that a text holds, as [`OpenBlock::text`] gave it.
-pub(super) fn read_text(text: &[u8], service: &str) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+pub(super) fn read_text(text: &[u8], service: &str) -> Result<Vec<Report>, StoreError> {
     let columns: Columns = serde_json::from_slice(text)
         .map_err(|error| StoreError::Corrupt(format!("a row of counted reports: {error}")))?;
     columns.reports(service)
@@ -280,7 +275,9 @@ impl Read<'_> {
             .load(c))?;
         let mut found = Vec::new();
         for row in &rows {
-            found.extend(reports_of(row)?.into_iter().filter(|(it, _)| (from..=to).contains(&it.at)));
+            found.extend(
+                reports_of(row)?.into_iter().map(Report::into_judged).filter(|(it, _)| (from..=to).contains(&it.at)),
+            );
         }
         found.extend(self.arrived_between(service, from, to)?);
         Ok(found)
@@ -302,7 +299,8 @@ impl Read<'_> {
                 .filter(report_block::first_received.lt(time::micros(to)))
         };
         let meant = |row: &BlockRow| -> Result<Vec<(Crash, ReportKind)>, StoreError> {
-            Ok(reports_of(row)?.into_iter().filter(|(it, _)| (from..to).contains(&it.received_at)).collect())
+            let reports = reports_of(row)?.into_iter().map(Report::into_judged);
+            Ok(reports.filter(|(it, _)| (from..to).contains(&it.received_at)).collect())
         };
         let mut found = Vec::new();
         if let Some(known) = known {
@@ -351,12 +349,14 @@ mod tests {
         let first = line("c1", r#","release":"A","cell":"eu-1","host":"h","clients_dropped":3,"peer_release":"B""#);
         let second = line("c2", r#","environment":"staging""#);
         let mut block = OpenBlock::default();
-        block.add(&first, ReportKind::Crash);
-        block.add(&second, ReportKind::Handled);
+        let first = Report::counted(first, ReportKind::Crash).claiming(Some(time::from_micros(1_772_500_000_000_000)));
+        let second = Report::counted(second, ReportKind::Handled);
+        block.add(&first);
+        block.add(&second);
         let packed = pack_alone(&serde_json::to_vec(&block.columns).expect("JSON")).expect("packed");
         let columns: Columns = serde_json::from_slice(&unpack_alone(&packed).expect("unpacked")).expect("JSON");
         let found = columns.reports("relay").expect("whole");
-        assert_eq!(found, [(first, ReportKind::Crash), (second, ReportKind::Handled)]);
+        assert_eq!(found, [first, second]);
     }
 
     #[test]
@@ -376,20 +376,21 @@ mod tests {
         let record =
             Record::parse(r#"{"type":"crash","id":"c","at":"2026-03-03T01:14:05Z","service":"s","signature":"S"}"#);
         let Ok(Record::Crash(it)) = record else { panic!("valid") };
+        let add = |block: &mut OpenBlock, it: &Crash| block.add(&Report::counted(it.clone(), ReportKind::Crash));
         let mut block = OpenBlock::default();
         assert!(!block.is_closed(it.received_at));
-        block.add(&it, ReportKind::Crash);
+        add(&mut block, &it);
         assert!(
             !block.is_closed(it.received_at + time::minutes(9)) && block.is_closed(it.received_at + time::minutes(11))
         );
         // However often a clock is set back, no row grows longer than that.
         let mut earlier = it.clone();
         earlier.received_at = it.received_at - time::minutes(6);
-        block.add(&earlier, ReportKind::Crash);
+        add(&mut block, &earlier);
         assert!(
             block.is_closed(it.received_at + time::minutes(5)) && block.is_closed(it.received_at - time::minutes(11))
         );
-        (0..MOST).for_each(|_| block.add(&it, ReportKind::Crash));
+        (0..MOST).for_each(|_| add(&mut block, &it));
         assert!(block.is_closed(it.received_at));
     }
 }

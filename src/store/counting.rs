@@ -3,9 +3,10 @@
 
 use super::{
     Quick, Read, StoreError, Tx,
-    blocks::{BlockRow, mark},
+    blocks::BlockRow,
     changes::Kept,
     keeping::{Learned, Memory, Numbers, number_of},
+    report_ids::mark,
     reports::Report,
     rollups::hour,
     signatures::SignatureColumns,
@@ -48,7 +49,7 @@ impl<'a> Ids<'a> {
         for (place, it) in reports.iter().enumerate() {
             by_service.entry(&it.crash.service).or_default().push(place);
         }
-        let marks = reports.iter().map(|it| mark(&it.crash.service, &it.crash.id)).collect();
+        let marks = reports.iter().map(|it| mark(&it.crash.service, &it.crash.id, it.slot)).collect();
         Ids { reports, marks, by_service }
     }
 
@@ -76,7 +77,7 @@ impl Counts {
         let (mut learned, mut sums) = (Learned::of(numbers), Sums::default());
         for (it, _) in reports.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New) {
             let number = number_of(&it.crash, memory, &learned);
-            learned.put_into_row(&it.crash, it.kind, memory);
+            learned.put_into_row(it, memory);
             sums.add(&it.crash, it.kind, number, false);
         }
         Ok(Counts { rows: learned.rows()?, sums: sums.rows(), counted: Counted { kept, learned } })

@@ -2,11 +2,12 @@
 
 use super::{
     Quick, Read, StoreError, Tx,
-    blocks::{BlockRow, OpenBlock, mark},
+    blocks::{BlockRow, OpenBlock},
     changes::Kept,
     counting::Sums,
     packing::Packer,
-    reports::{Report, Whole},
+    report_ids::mark,
+    reports::Report,
     rollups::{HOUR, hour},
     signatures::new_number,
 };
@@ -100,7 +101,8 @@ impl Learned {
     }
 
     /// Puts a report into the row of its service that takes reports in.
-    pub(super) fn put_into_row(&mut self, it: &Crash, kind: ReportKind, memory: &Memory) {
+    pub(super) fn put_into_row(&mut self, report: &Report, memory: &Memory) {
+        let it = &report.crash;
         if !self.open.contains_key(&it.service) {
             self.open.insert(it.service.clone(), memory.open.get(&it.service).cloned().unwrap_or_default());
         }
@@ -112,7 +114,7 @@ impl Learned {
                 self.full.push((it.service.clone(), full));
             }
         }
-        open.add(it, kind);
+        open.add(report);
     }
 
     /// The rows that are to be written.
@@ -165,14 +167,14 @@ pub(super) fn number_of(it: &Crash, memory: &Memory, learned: &Learned) -> i64 {
 /// What is known of the ids of one service.
 #[derive(Default)]
 struct Ids {
-    whole: HashMap<String, Vec<u8>>,
+    whole: HashMap<i64, Vec<u8>>,
     counted: HashSet<i64>,
 }
 
 impl Ids {
     /// What a report is, as far as its id says; it is noted as seen.
     fn meet(&mut self, it: &Report, mark: i64) -> Kept {
-        if let Some(hash) = self.whole.get(&it.crash.id) {
+        if let Some(hash) = self.whole.get(&mark) {
             let same = it.whole.as_ref().is_none_or(|whole| whole.agrees(hash));
             return if same { Kept::Repeat } else { Kept::Different };
         }
@@ -180,7 +182,7 @@ impl Ids {
             return Kept::Repeat;
         }
         if let Some(whole) = &it.whole {
-            self.whole.insert(it.crash.id.clone(), whole.hash().to_vec());
+            self.whole.insert(mark, whole.hash().to_vec());
         }
         Kept::New
     }
@@ -191,11 +193,11 @@ impl Tx<'_> {
     /// came with a body; the others are only counted. Gives back what became of each, in their order, and what is to be
     /// remembered once this is committed.
     pub fn keep_reports(&mut self, reports: &[&Report], memory: &Memory) -> Result<(Vec<Kept>, Learned), StoreError> {
-        let all_marks: Vec<i64> = reports.iter().map(|it| mark(&it.crash.service, &it.crash.id)).collect();
+        let all_marks: Vec<i64> = reports.iter().map(|it| mark(&it.crash.service, &it.crash.id, it.slot)).collect();
         let mut ids = self.known_ids(reports, &all_marks)?;
         let mut learned = Learned::of(self.learn_numbers(reports, memory)?);
         let mut sums = Sums::default();
-        let mut whole: Vec<(&Crash, ReportKind, &Whole, i64)> = Vec::new();
+        let mut whole: Vec<(&Report, i64)> = Vec::new();
         let mut whole_marks: Vec<i64> = Vec::new();
         let mut marks: BTreeMap<&str, Vec<(i64, Option<i64>)>> = BTreeMap::new();
         let mut kept = Vec::with_capacity(reports.len());
@@ -207,26 +209,23 @@ impl Tx<'_> {
                 continue;
             }
             let number = number_of(crash, memory, &learned);
-            let body = match &it.whole {
-                Some(body) if self.has_room(crash, number, memory, &mut learned)? => Some(body),
-                _ => None,
-            };
-            match body {
-                Some(body) => {
-                    whole.push((crash, it.kind, body, number));
+            let is_whole = it.whole.is_some() && self.has_room(crash, number, memory, &mut learned)?;
+            match is_whole {
+                true => {
+                    whole.push((it, number));
                     whole_marks.push(mark);
                 }
-                None => {
+                false => {
                     marks.entry(&crash.service).or_default().push((mark, None));
-                    learned.put_into_row(crash, it.kind, memory);
+                    learned.put_into_row(it, memory);
                 }
             }
-            sums.add(crash, it.kind, number, body.is_some());
+            sums.add(crash, it.kind, number, is_whole);
         }
         learned.whole = whole.len();
         let numbers = self.keep_whole(&whole)?;
-        for (((crash, ..), mark), number) in whole.iter().zip(whole_marks).zip(numbers) {
-            marks.entry(&crash.service).or_default().push((mark, Some(number)));
+        for (((it, _), mark), number) in whole.iter().zip(whole_marks).zip(numbers) {
+            marks.entry(&it.crash.service).or_default().push((mark, Some(number)));
         }
         let mut missed = 0;
         for (service, marks) in marks {
@@ -260,7 +259,9 @@ impl Tx<'_> {
             let noted = self.noted_among(service, &marks)?;
             // Few are known, and of those alone it is to be told what they were.
             let numbers: Vec<i64> = noted.values().copied().flatten().collect();
-            let whole = if numbers.is_empty() { HashMap::new() } else { self.whole_among(&numbers)? };
+            let hashes = if numbers.is_empty() { HashMap::new() } else { self.whole_among(&numbers)? };
+            let hash_of = |number: &Option<i64>| hashes.get(number.as_ref()?).cloned();
+            let whole = noted.iter().filter_map(|(mark, number)| Some((*mark, hash_of(number)?))).collect();
             known.insert(service, Ids { whole, counted: noted.into_keys().collect() });
         }
         Ok(known)

@@ -1,10 +1,8 @@
 //! Which of many ids are kept already: asked before every batch, so each id has to cost one step in an index.
 
 use super::{
-    Db, Read, StoreError, Tx,
-    blocks::mark,
-    on_each,
-    report_ids::ReportId,
+    Db, Read, StoreError, Tx, on_each,
+    report_ids::{ReportId, Slot, mark, marks},
     schema::{counted, report},
 };
 use diesel::{
@@ -51,15 +49,15 @@ const ALL_NOTED: &str = "numbers_of_whole_reports_noted";
 const AT_ONCE: i64 = 5_000;
 
 impl Read<'_> {
-    /// Of reports by their numbers: the ids, and the hashes of what they say.
-    pub(super) fn whole_among(&mut self, numbers: &[i64]) -> Result<HashMap<String, Vec<u8>>, StoreError> {
+    /// Of reports by their numbers: the hashes of what they say.
+    pub(super) fn whole_among(&mut self, numbers: &[i64]) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
         let mut known = HashMap::new();
         for some in numbers.chunks(500) {
-            let rows: Vec<(ReportId, Vec<u8>)> = on_each!(self.db, c => report::table
+            let rows: Vec<(i64, Vec<u8>)> = on_each!(self.db, c => report::table
                 .filter(report::number.eq_any(some))
-                .select((report::id, report::hash))
+                .select((report::number, report::hash))
                 .load(c))?;
-            known.extend(rows.into_iter().map(|(id, hash)| (id.into(), hash)));
+            known.extend(rows);
         }
         Ok(known)
     }
@@ -78,14 +76,9 @@ impl Read<'_> {
         Ok(rows.into_iter().map(|row| (row.id, row.report)).collect())
     }
 
-    /// The number of a report that is kept whole.
+    /// The number of a report that is kept whole; of the first one where several say different times under one id.
     pub(super) fn number_of_report(&mut self, service: &str, id: &str) -> Result<Option<i64>, StoreError> {
-        let noted: Option<Option<i64>> = on_each!(self.db, c => counted::table
-            .find((service, mark(service, id)))
-            .select(counted::report)
-            .first(c)
-            .optional())?;
-        Ok(noted.flatten())
+        Ok(self.noted_among(service, &marks(service, id))?.into_values().flatten().min())
     }
 }
 
@@ -124,18 +117,19 @@ impl Tx<'_> {
     pub(super) fn note_whole(&mut self) -> Result<(), StoreError> {
         let mut after = i64::MIN;
         loop {
-            let rows: Vec<(i64, String, ReportId)> = on_each!(self.db, c => report::table
+            let rows: Vec<(i64, String, ReportId, Option<i64>)> = on_each!(self.db, c => report::table
                 .filter(report::number.gt(after))
                 .order(report::number.asc())
                 .limit(AT_ONCE)
-                .select((report::number, report::service, report::id))
+                .select((report::number, report::service, report::id, report::slot))
                 .load(c))?;
             let Some((last, ..)) = rows.last() else { break };
             after = *last;
             let rows: Vec<_> = rows
                 .iter()
-                .map(|(number, service, id)| {
-                    (counted::service.eq(service), counted::id.eq(mark(service, &id.0)), counted::report.eq(number))
+                .map(|(number, service, id, slot)| {
+                    let mark = mark(service, &id.0, Slot::from_stored(*slot));
+                    (counted::service.eq(service), counted::id.eq(mark), counted::report.eq(number))
                 })
                 .collect();
             for some in rows.chunks(500) {

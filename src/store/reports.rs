@@ -1,11 +1,9 @@
 //! Reports that are kept whole: a few of each signature, release and hour, for people to read. All others are only counted.
 
 use super::{
-    Read, StoreError, Tx,
-    blocks::mark,
-    on_each,
+    Read, StoreError, Tx, on_each,
     packing::{Packer, Unpacker},
-    report_ids::{ReportId, shorten},
+    report_ids::{ReportId, Slot, mark, shorten},
     schema::{counted, report},
 };
 use crate::domain::{
@@ -79,6 +77,8 @@ pub struct Report {
     pub crash: Crash,
     /// What it stands for.
     pub kind: ReportKind,
+    /// Where its id is noted.
+    pub slot: Slot,
     /// Its body, where it may be kept whole.
     pub whole: Option<Whole>,
 }
@@ -105,7 +105,7 @@ impl Report {
             text.push_str(detail);
         }
         let (dictionary, body) = packer.pack(&text)?;
-        Ok(Report { crash, kind, whole: Some(Whole { hash, dictionary, body }) })
+        Ok(Report { crash, kind, slot: Slot::default(), whole: Some(Whole { hash, dictionary, body }) })
     }
 
     /// The report as far as it is judged.
@@ -133,7 +133,17 @@ impl Report {
 
     /// A report of which only the count is kept.
     pub fn counted(crash: Crash, kind: ReportKind) -> Report {
-        Report { crash, kind, whole: None }
+        Report { crash, kind, slot: Slot::default(), whole: None }
+    }
+
+    /// The same, whose sender made its id and wrote this time into it; both stay the same however often it is sent.
+    pub fn claiming(self, claimed: Option<Time>) -> Report {
+        Report { slot: claimed.map(Slot::of).unwrap_or_default(), ..self }
+    }
+
+    /// What is judged of a report that is only counted.
+    pub(super) fn into_judged(self) -> (Crash, ReportKind) {
+        (self.crash, self.kind)
     }
 }
 
@@ -155,6 +165,7 @@ struct NewRow<'a> {
     hash: &'a [u8],
     dictionary: i64,
     body: &'a [u8],
+    slot: Option<i64>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -244,13 +255,13 @@ impl HeadRow {
 }
 
 impl Tx<'_> {
-    /// Keeps reports whole whose ids are new. Gives back their numbers, in the order of the reports.
-    pub(super) fn keep_whole(&mut self, reports: &[(&Crash, ReportKind, &Whole, i64)]) -> Result<Vec<i64>, StoreError> {
+    /// Keeps reports whole whose ids are new, each with the number of its signature. Gives back their numbers, in the order of the reports.
+    pub(super) fn keep_whole<'a>(&mut self, reports: &[(&'a Report, i64)]) -> Result<Vec<i64>, StoreError> {
         let mut numbers = Vec::with_capacity(reports.len());
         for some in reports.chunks(100) {
-            let rows: Vec<NewRow<'_>> = some
-                .iter()
-                .map(|(it, kind, whole, signature)| NewRow {
+            let row = |(report, signature): &(&'a Report, i64)| {
+                let (it, whole) = (&report.crash, report.whole.as_ref()?);
+                Some(NewRow {
                     service: &it.service,
                     id: shorten(&it.id),
                     environment: &it.environment,
@@ -262,20 +273,22 @@ impl Tx<'_> {
                     received_at: time::micros(it.received_at),
                     signature: *signature,
                     clients_dropped: it.clients_dropped,
-                    standing: kind.word(),
+                    standing: report.kind.word(),
                     hash: &whole.hash,
                     dictionary: whole.dictionary,
                     body: &whole.body,
+                    slot: report.slot.stored(),
                 })
-                .collect();
-            let kept: Vec<(i64, String, ReportId)> = on_each!(self.db, c => diesel::insert_into(report::table)
+            };
+            let rows: Vec<NewRow<'_>> = some.iter().filter_map(row).collect();
+            let kept: Vec<(i64, String, ReportId, Option<i64>)> = on_each!(self.db, c => diesel::insert_into(report::table)
                 .values(&rows)
-                .returning((report::number, report::service, report::id))
+                .returning((report::number, report::service, report::id, report::slot))
                 .get_results(c))?;
-            let kept: HashMap<(&str, &str), i64> =
-                kept.iter().map(|(number, service, id)| ((&**service, &*id.0), *number)).collect();
-            for (it, ..) in some {
-                let number = kept.get(&(&*it.service, &*it.id));
+            let kept: HashMap<(&str, &str, Option<i64>), i64> =
+                kept.iter().map(|(number, service, id, slot)| ((&**service, &*id.0, *slot), *number)).collect();
+            for (Report { crash: it, slot, .. }, _) in some {
+                let number = kept.get(&(&*it.service, &*it.id, slot.stored()));
                 numbers.push(*number.ok_or_else(|| StoreError::Other(format!("report {} got no number", it.id)))?);
             }
         }
@@ -284,15 +297,16 @@ impl Tx<'_> {
 
     /// Drops reports that reached us before an instant, at most so many. How many it was.
     pub fn drop_reports(&mut self, before: Time, most: i64) -> Result<usize, StoreError> {
-        let old: Vec<(i64, String, ReportId)> = on_each!(self.db, c => report::table
+        let old: Vec<(i64, String, ReportId, Option<i64>)> = on_each!(self.db, c => report::table
             .filter(report::received_at.lt(time::micros(before)))
             .order(report::received_at.asc())
             .limit(most)
-            .select((report::number, report::service, report::id))
+            .select((report::number, report::service, report::id, report::slot))
             .load(c))?;
         let mut by_service: HashMap<&str, Vec<i64>> = HashMap::new();
-        for (_, service, id) in &old {
-            by_service.entry(service).or_default().push(mark(service, &id.0));
+        for (_, service, id, slot) in &old {
+            let mark = mark(service, &id.0, Slot::from_stored(*slot));
+            by_service.entry(service).or_default().push(mark);
         }
         for some in old.chunks(500) {
             let numbers: Vec<i64> = some.iter().map(|(number, ..)| *number).collect();

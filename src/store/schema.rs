@@ -203,6 +203,7 @@ table! {
         hash -> Binary,
         dictionary -> BigInt,
         body -> Binary,
+        slot -> Nullable<BigInt>,
     }
 }
 

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::support::{Engine, TestDatabase, on_both};
 use pushback::{
-    domain::{Record, Time, crash::ReportKind},
+    domain::{
+        Record, Time,
+        crash::{Crash, ReportKind},
+        time,
+    },
     flows::take_telemetry::{Delivery, Keeper, Taken},
     store::{
         Store, StoreError,
@@ -75,6 +79,42 @@ fn what_is_noted_is_read_at_once_and_counts_once_when_it_is_folded() {
         assert_eq!(keeper.fold(store, minute(60)).expect("nothing is left").reports, 0);
         assert_eq!(sums(store), [4, 4, 4, 4]);
     });
+}
+
+#[test]
+fn ids_are_noted_by_the_second_that_their_senders_wrote_and_a_retry_is_known_whenever_it_comes() {
+    for engine in Engine::BOTH {
+        let database = TestDatabase::new(engine);
+        let store = database.open();
+        let mut keeper = Keeper::new(Examples::new(1));
+        let said = |report: Report, second: i64| report.claiming(Some(minute(0) + time::seconds(second)));
+        assert_eq!(take(&mut keeper, &store, vec![said(whole(crash("w", minute(1), "S")), 1)]), (new(1), 1));
+        take(&mut keeper, &store, vec![said(counted("a", 1), 1), said(counted("b", 1), 2), said(counted("a", 1), 1)]);
+        assert_eq!(ids(&keeper.fold(&store, minute(60)).expect("folded").records), ["a", "b"]);
+        let noted = database.texts("select cast(id / 18014398509481984 as text) as t from counted order by t");
+        assert_eq!(noted.iter().filter(|slot| **slot == noted[0]).count(), 2, "two of one second: {noted:?}");
+
+        // Whatever is made of its time later; and so for whoever remembers nothing.
+        let mut fresh = Keeper::new(Examples::new(1));
+        let late = vec![said(whole(crash("a", minute(9), "S")), 1), said(whole(crash("w", minute(1), "S")), 1)];
+        assert_eq!(take(&mut fresh, &store, late).0.repeats, 2);
+        let other = Crash { host: Some("another".into()), ..crash("w", minute(1), "S") };
+        assert_eq!(take(&mut fresh, &store, vec![said(whole(other), 1)]).0.different, 1);
+        take(&mut fresh, &store, vec![said(counted("w", 7), 1), said(counted("b", 7), 2)]);
+        assert_eq!(sums(&store), [3; 4], "before they are folded");
+        assert_eq!(fresh.fold(&store, minute(60)).expect("folded").records, []);
+
+        // The same id with another time is another report, of which the first is opened.
+        let again = Crash { environment: "staging".into(), ..crash("w", minute(3), "T") };
+        assert_eq!(take(&mut fresh, &store, vec![said(whole(again), 3)]).0.new, 1);
+        assert_eq!(read(&store, |read| read.crash("relay", "w")).expect("kept").crash.at, minute(1));
+
+        // They go with their reports.
+        assert_eq!(database.texts("select 'it' as t from counted").len(), 4);
+        assert_eq!(keep(&store, |tx| tx.drop_blocks(minute(99), 1_000)), 1);
+        assert_eq!(keep(&store, |tx| tx.drop_reports(minute(99), 1_000)), 2);
+        assert!(database.texts("select 'it' as t from counted").is_empty());
+    }
 }
 
 #[test]

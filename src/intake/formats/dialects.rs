@@ -52,7 +52,7 @@ struct Whole {
 
 fn only(taken: Taken) -> Whole {
     assert_eq!(taken.reports.len(), 1);
-    let Report { crash, standing, detail } = taken.reports.into_iter().next().expect("one");
+    let Report { crash, standing, detail, .. } = taken.reports.into_iter().next().expect("one");
     Whole { crash, standing, detail: detail.expect("everything is read") }
 }
 

@@ -127,7 +127,7 @@ fn read(event: &Fields, cover: &Cover, whole: bool) -> Report {
         crash.exception = Some(exception).filter(|it| *it != Exception::default());
         detail
     });
-    Report { crash, standing, detail }
+    Report { crash, standing, claimed, detail }
 }
 
 /// What was raised: the last exception of the chain. Where there is none, the message stands in, as after `panic("text")` in Go.

@@ -311,10 +311,11 @@ fn delivery(
             Standing::Handled => ReportKind::Handled,
             Standing::Message => ReportKind::Message,
         };
-        match report.detail {
-            Some(detail) => Report::whole(report.crash, kind, serde_json::to_string(&detail).ok().as_deref(), packer),
-            None => Ok(Report::counted(report.crash, kind)),
-        }
+        let kept = match report.detail {
+            Some(detail) => Report::whole(report.crash, kind, serde_json::to_string(&detail).ok().as_deref(), packer)?,
+            None => Report::counted(report.crash, kind),
+        };
+        Ok(kept.claiming(report.claimed))
     };
     let left_out = taken.outcomes.into_iter().map(|outcome| {
         (format!("{} {}", outcome.reason, outcome.category), i64::try_from(outcome.quantity).unwrap_or(i64::MAX))
