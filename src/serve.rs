@@ -79,7 +79,7 @@ impl Application {
         }
         let wake = judging.clone();
         let (telemetry, writer) =
-            waiting(|| Telemetry::start(store.clone(), clock, config.kept, move |records| wake.take(records)))?;
+            waiting(|| Telemetry::start(store.clone(), clock, config.kept, move |fresh| wake.take(fresh)))?;
         let base_url = config.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let app = Data::from(Arc::new(App::new(store, clock, telemetry, judging.clone(), base_url, config.demo)));
         let shared = app.clone();

@@ -3,7 +3,7 @@
 use super::Error;
 use crate::{
     domain::{
-        Record, Time,
+        Time,
         finding::{Continuation, Decision, Known, Regression, Withdrawn},
         time,
     },
@@ -15,7 +15,6 @@ use crate::{
     },
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 
 /// Whoever keeps what the judge says: the only node there is, or the one of several that holds the lease.
@@ -220,19 +219,4 @@ pub fn withdraw_missing(clerk: &Clerk, keys: &HashSet<String>, now: Time) -> Res
         }
         Ok(())
     })
-}
-
-/// What makes a record the one that it is: a report's id, everything else's content.
-pub fn key(record: &Record) -> [u8; 16] {
-    let hash: [u8; 32] = match record {
-        Record::Crash(it) => {
-            let mut hash = Sha256::new();
-            hash.update(it.service.as_bytes());
-            hash.update([0]);
-            hash.update(it.id.as_bytes());
-            hash.finalize().into()
-        }
-        other => other.content_hash(),
-    };
-    std::array::from_fn(|at| hash[at])
 }

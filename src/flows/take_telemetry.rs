@@ -14,6 +14,7 @@ use crate::{
         outcomes::Outcome,
         packing::{self, Dictionary, Packer},
         reports::Report,
+        telemetry::RowWritten,
     },
 };
 use std::{
@@ -85,9 +86,18 @@ pub struct Folded {
     /// How many reports it was, with those that turned out to be repeats. None are left where it is none.
     pub reports: usize,
     /// What the judge has not seen yet.
-    pub records: Vec<Record>,
+    pub fresh: Fresh,
     /// What became of what came through each door.
     pub outcomes: BTreeMap<(String, String), i64>,
+}
+
+/// What was just committed here, and the judge has not seen yet.
+#[derive(Debug, Default)]
+pub struct Fresh {
+    /// The records.
+    pub records: Vec<Record>,
+    /// The node that noted those of them that were folded, and the rows that it wrote for that: who has these records need not read them.
+    pub rows: Option<(i64, Vec<RowWritten>)>,
 }
 
 /// Services that are remembered as known; past that all are asked for again.
@@ -258,7 +268,7 @@ impl Keeper {
             }
             Ok(counted)
         });
-        let Counted { kept, learned } = match counted.inspect_err(|_| self.memory.forget())? {
+        let Counted { kept, learned, written } = match counted.inspect_err(|_| self.memory.forget())? {
             Some(instead) => instead,
             None => ready.into_counted(),
         };
@@ -269,7 +279,8 @@ impl Keeper {
         self.memory.learn(learned);
         let all = arrived.into_iter().flat_map(|it| it.reports).zip(kept);
         let crashed = all.filter(|(it, kept)| *kept == Kept::New && it.kind == ReportKind::Crash);
-        folded.records = crashed.map(|(it, _)| Record::Crash(it.crash)).collect();
+        let records = crashed.map(|(it, _)| Record::Crash(it.crash)).collect();
+        folded.fresh = Fresh { records, rows: Some((node, written)) };
         Ok(folded)
     }
 

@@ -180,13 +180,22 @@ impl Read<'_> {
         self.not_known(&rows, |it| (from..=to).contains(&it.at))
     }
 
-    /// Reports that are not folded yet and reached us from one instant on and before another.
-    pub(super) fn arrived_within(&mut self, (from, to): (Time, Time)) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
-        let rows: Vec<ArrivedRow> = on_each!(self.db, c => arrived::table
-            .filter(arrived::last_received.ge(time::micros(from)))
-            .filter(arrived::first_received.lt(time::micros(to)))
-            .select(ArrivedRow::as_select())
-            .load(c))?;
+    /// Reports that are not folded yet and reached us from one instant on and before another, but for those that one node noted.
+    pub(super) fn arrived_within(
+        &mut self,
+        (from, to): (Time, Time),
+        except: Option<i64>,
+    ) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
+        let rows: Vec<ArrivedRow> = on_each!(self.db, c => {
+            let within = arrived::table
+                .filter(arrived::last_received.ge(time::micros(from)))
+                .filter(arrived::first_received.lt(time::micros(to)))
+                .select(ArrivedRow::as_select());
+            match except {
+                Some(node) => within.filter(arrived::node.ne(node)).load(c),
+                None => within.load(c),
+            }
+        })?;
         self.not_known(&rows, |it| (from..to).contains(&it.received_at))
     }
 

@@ -205,10 +205,46 @@ pub(super) struct BlockRow {
     body: Vec<u8>,
 }
 
-/// Rows of counted reports that were read before, with how many reports each held then: whoever reads the last seconds again and again
-/// reads each once.
+impl BlockRow {
+    pub(super) fn written(&self) -> RowWritten {
+        RowWritten {
+            service: self.service.clone(),
+            block: self.block.clone(),
+            reports: self.reports,
+            last_received: self.last_received,
+        }
+    }
+}
+
+/// A row of counted reports as it was just written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowWritten {
+    service: String,
+    block: Vec<u8>,
+    reports: i64,
+    last_received: i64,
+}
+
+/// Rows of counted reports whose reports are known, with how many each held then: whoever reads the last seconds again and again reads
+/// each once, and not at all what its own node wrote and told it.
 #[derive(Debug, Clone, Default)]
-pub struct RowsRead(HashMap<(String, Vec<u8>), i64>);
+pub struct RowsRead {
+    /// By service and name; with the last arrival in it.
+    rows: HashMap<(String, Vec<u8>), (i64, i64)>,
+    /// The node that tells by itself what it notes, once it is folded.
+    node: Option<i64>,
+}
+
+impl RowsRead {
+    /// Takes rows for known that a node wrote, whoever reads having been told every report of them; and leaves out from now on what that
+    /// node has not folded yet. What is read begins at no earlier arrival than `from` from now on.
+    pub fn know(&mut self, node: i64, written: Vec<RowWritten>, from: Time) {
+        self.node = Some(node);
+        let rows = written.into_iter().map(|it| ((it.service, it.block), (it.reports, it.last_received)));
+        self.rows.extend(rows);
+        self.rows.retain(|_, (_, last)| *last >= time::micros(from));
+    }
+}
 
 impl Tx<'_> {
     /// Writes a row, anew where it has grown.
@@ -302,21 +338,22 @@ impl Read<'_> {
             let reports = reports_of(row)?.into_iter().map(Report::into_judged);
             Ok(reports.filter(|(it, _)| (from..to).contains(&it.received_at)).collect())
         };
-        let mut found = Vec::new();
+        let (mut found, mut except) = (Vec::new(), None);
         if let Some(known) = known {
-            let rows: Vec<(String, Vec<u8>, i64)> = on_each!(self.db, c => rows_within()
-                .select((report_block::service, report_block::block, report_block::reports))
+            let rows: Vec<(String, Vec<u8>, i64, i64)> = on_each!(self.db, c => rows_within()
+                .select((report_block::service, report_block::block, report_block::reports, report_block::last_received))
                 .load(c))?;
-            let rows: HashMap<(String, Vec<u8>), i64> =
-                rows.into_iter().map(|(service, block, reports)| ((service, block), reports)).collect();
-            for (name, _) in rows.iter().filter(|(name, reports)| known.0.get(name) != Some(reports)) {
+            let rows: HashMap<(String, Vec<u8>), (i64, i64)> =
+                rows.into_iter().map(|(service, block, reports, last)| ((service, block), (reports, last))).collect();
+            for (name, _) in rows.iter().filter(|(name, extent)| known.rows.get(name) != Some(extent)) {
                 let row: BlockRow = on_each!(self.db, c => report_block::table
                     .find((&name.0, &name.1))
                     .select(BlockRow::as_select())
                     .first(c))?;
                 found.extend(meant(&row)?);
             }
-            known.0 = rows;
+            known.rows = rows;
+            except = known.node;
         } else {
             let rows: Vec<BlockRow> = on_each!(self.db, c => rows_within()
                 .select(BlockRow::as_select())
@@ -325,7 +362,7 @@ impl Read<'_> {
                 found.extend(meant(row)?);
             }
         }
-        found.extend(self.arrived_within((from, to))?);
+        found.extend(self.arrived_within((from, to), except)?);
         Ok(found)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Quick, Read, StoreError, Tx,
-    blocks::BlockRow,
+    blocks::{BlockRow, RowWritten},
     changes::Kept,
     keeping::{Learned, Memory, Numbers, number_of},
     report_ids::mark,
@@ -25,6 +25,8 @@ pub struct Counted {
     pub kept: Vec<Kept>,
     /// What is to be remembered.
     pub learned: Learned,
+    /// The rows that hold them.
+    pub written: Vec<RowWritten>,
 }
 
 /// Reports that are ready to be counted, each once per id, none of them kept whole.
@@ -80,7 +82,9 @@ impl Counts {
             learned.put_into_row(it, memory);
             sums.add(&it.crash, it.kind, number, false);
         }
-        Ok(Counts { rows: learned.rows()?, sums: sums.rows(), counted: Counted { kept, learned } })
+        let rows = learned.rows()?;
+        let written = rows.iter().map(BlockRow::written).collect();
+        Ok(Counts { rows, sums: sums.rows(), counted: Counted { kept, learned, written } })
     }
 
     fn write(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use diesel::prelude::*;
 use serde_json::{Map, Value, json};
 
 pub use super::{
-    blocks::RowsRead,
+    blocks::{RowWritten, RowsRead},
     reports::{CrashMark, StoredReport},
     rollups::{CrashCount, CrashMinute, SignatureHour},
     signatures::SignatureRow,

@@ -7,10 +7,9 @@ use super::{
 use crate::{
     clock::Clock,
     config::Kept,
-    domain::Record,
     flows::{
         prune_telemetry::prune_telemetry,
-        take_telemetry::{Delivery, Keeper, Taken, train_dictionary, wants_dictionary},
+        take_telemetry::{Delivery, Fresh, Keeper, Taken, train_dictionary, wants_dictionary},
     },
     outbound::metrics::Metrics,
     secret,
@@ -78,7 +77,7 @@ impl Telemetry {
         store: Store,
         clock: Clock,
         kept: Kept,
-        committed: impl Fn(Vec<Record>) + Send + 'static,
+        committed: impl Fn(Fresh) + Send + 'static,
     ) -> Result<(Telemetry, JoinHandle<()>), StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (examples, packer) = (Examples::new(kept.examples), Packer::default());
@@ -182,8 +181,8 @@ impl Telemetry {
 }
 
 /// What two threads hand new records to.
-fn hand_over<F: Fn(Vec<Record>)>(committed: Arc<Mutex<F>>) -> impl Fn(Vec<Record>) {
-    move |records| committed.lock().unwrap_or_else(PoisonError::into_inner)(records)
+fn hand_over<F: Fn(Fresh)>(committed: Arc<Mutex<F>>) -> impl Fn(Fresh) {
+    move |fresh| committed.lock().unwrap_or_else(PoisonError::into_inner)(fresh)
 }
 
 /// Whether a reason says that a request was refused.
@@ -213,7 +212,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, mut waiting: mpsc::Receiver<Waiting>, committed: impl Fn(Vec<Record>)) {
+    fn run(mut self, mut waiting: mpsc::Receiver<Waiting>, committed: impl Fn(Fresh)) {
         let mut batch = Vec::with_capacity(BATCH);
         while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
             let until = Instant::now() + LINGER;
@@ -246,7 +245,7 @@ impl Writer {
                 // A sender that went away meanwhile is no reason to stop: what it sent is kept.
                 drop(answer.send(taken));
             }
-            committed(written.records);
+            committed(Fresh { records: written.records, rows: None });
             // What seemed to fail may be there all the same.
             self.folding.note(written.noted.max(failed));
             self.train(written.whole);

@@ -3,8 +3,7 @@
 
 use crate::{
     clock::Clock,
-    domain::Record,
-    flows::take_telemetry::{Keeper, folded_at_once},
+    flows::take_telemetry::{Fresh, Keeper, folded_at_once},
     outbound::metrics::Metrics,
     store::{Store, StoreError},
 };
@@ -41,7 +40,7 @@ impl Folding {
         store: Store,
         clock: Clock,
         metrics: Arc<Metrics>,
-        committed: impl Fn(Vec<Record>) + Send + 'static,
+        committed: impl Fn(Fresh) + Send + 'static,
     ) -> Result<Folding, StoreError> {
         let (noted, receiver) = channel();
         let waiting = Arc::<AtomicUsize>::default();
@@ -100,7 +99,7 @@ struct Folder {
 }
 
 impl Folder {
-    fn run(mut self, noted: &Receiver<usize>, committed: impl Fn(Vec<Record>)) {
+    fn run(mut self, noted: &Receiver<usize>, committed: impl Fn(Fresh)) {
         loop {
             let until = self.fold_at.map_or(self.mind_at, |at| at.min(self.mind_at));
             match noted.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -124,7 +123,7 @@ impl Folder {
     }
 
     /// Folds some of what was noted. Whether that could be done.
-    fn fold(&mut self, committed: &impl Fn(Vec<Record>)) -> bool {
+    fn fold(&mut self, committed: &impl Fn(Fresh)) -> bool {
         let before = self.waiting.load(Ordering::Acquire);
         match self.keeper.fold(&self.store, self.clock.now()) {
             Ok(folded) => {
@@ -138,7 +137,7 @@ impl Folder {
                 for ((door, reason), reports) in &folded.outcomes {
                     self.metrics.became(door, reason, *reports);
                 }
-                committed(folded.records);
+                committed(folded.fresh);
                 true
             }
             Err(error) => {

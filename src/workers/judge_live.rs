@@ -1,19 +1,27 @@
 //! The live judge: feeds it what was just committed, and keeps what it says.
 
+mod seen;
+
 use crate::{
     clock::Clock,
     domain::{Record, Time, time},
     flows::{
         Error,
         import_history::HISTORY_EPOCH,
-        judge_history::{Clerk, keep_ids, keep_sayings, key, withdraw_missing},
+        judge_history::{Clerk, keep_ids, keep_sayings, withdraw_missing},
+        take_telemetry::Fresh,
     },
     judge::{Judge, Said, Settings},
     secret,
-    store::{Backend, Store, leases::Lease, telemetry::RowsRead},
+    store::{
+        Backend, Store,
+        leases::Lease,
+        telemetry::{RowWritten, RowsRead},
+    },
 };
+use seen::Seen;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -58,8 +66,11 @@ struct Signal {
     stopping: bool,
     /// Whether it is for this node to keep what the judge says.
     keeps: bool,
-    /// What was just committed here.
+    /// What was just committed here, and the rows that hold it.
     records: Vec<Record>,
+    rows: Vec<RowWritten>,
+    /// The node that folded it.
+    node: Option<i64>,
     /// Whether some of it was dropped, since more came than could be fed.
     dropped: bool,
 }
@@ -73,7 +84,7 @@ struct Feed {
     asked: Instant,
     judging: Judging,
     fed_to: Time,
-    seen: HashMap<[u8; 16], Time>,
+    seen: Seen,
     epoch: Option<String>,
     /// Whether telemetry that is in the database may not have been fed yet.
     behind: bool,
@@ -135,16 +146,21 @@ impl Judging {
     }
 
     /// Hands over telemetry that was just committed.
-    pub fn take(&self, records: Vec<Record>) {
+    pub fn take(&self, Fresh { records, rows }: Fresh) {
+        let mut signal = self.signal();
+        if let Some((node, rows)) = rows.filter(|_| !signal.dropped) {
+            signal.node = Some(node);
+            signal.rows.extend(rows);
+        }
         if records.is_empty() {
             return;
         }
-        let mut signal = self.signal();
         if signal.oldest.is_none() {
             signal.oldest = records.first().map(Record::received_at);
         }
         if signal.records.len() + records.len() > WAITING {
-            signal.records = Vec::new();
+            // What is dropped is not known either: it is read from its rows.
+            (signal.records, signal.rows) = (Vec::new(), Vec::new());
             signal.dropped = true;
         } else if !signal.dropped {
             signal.records.extend(records);
@@ -177,10 +193,11 @@ impl Judging {
         signal.oldest = signal.records.first().map(Record::received_at);
     }
 
-    /// What waits to be fed, and whether some of it has to be read from the database.
-    fn waiting(&self) -> (Vec<Record>, bool) {
+    /// What waits to be fed, with the node that folded it, and whether some of it has to be read from the database.
+    fn waiting(&self) -> (Fresh, bool) {
         let mut signal = self.signal();
-        (std::mem::take(&mut signal.records), std::mem::take(&mut signal.dropped))
+        let (records, rows) = (std::mem::take(&mut signal.records), std::mem::take(&mut signal.rows));
+        (Fresh { records, rows: signal.node.map(|node| (node, rows)) }, std::mem::take(&mut signal.dropped))
     }
 
     /// Sleeps until woken. False when the server is stopping.
@@ -226,7 +243,7 @@ impl Feed {
             clock,
             judging,
             fed_to: time::from_micros(0),
-            seen: HashMap::new(),
+            seen: Seen::default(),
             epoch: None,
             behind: false,
             again: true,
@@ -296,11 +313,14 @@ impl Feed {
                 return self.start_again();
             }
         }
-        let (mut records, dropped) = self.judging.waiting();
+        let (Fresh { mut records, rows }, dropped) = self.judging.waiting();
         // Other nodes write into the same PostgreSQL.
         let shared = matches!(self.store.backend(), Backend::Postgres(_)) && self.polled.elapsed() >= POLL;
         let read_telemetry = self.behind || dropped || shared;
         let since = self.fed_to - time::seconds(SLACK);
+        if let Some((node, rows)) = rows {
+            self.rows_read.know(node, rows, since);
+        }
         let (epoch, stored) = self.store.read::<_, Error>(|read| {
             let epoch = read.setting(HISTORY_EPOCH)?;
             let mut stored = read.changes_since(since)?;
@@ -319,7 +339,7 @@ impl Feed {
             return self.start_again();
         }
         records.extend(stored);
-        self.drop_seen(&mut records);
+        self.seen.drop_from(&mut records);
         let judge = self.judging.judge.clone();
         let mut judge = judge.write().unwrap_or_else(PoisonError::into_inner);
         self.observe(records, &mut judge);
@@ -370,7 +390,7 @@ impl Feed {
             let (due, later) = changes.into_iter().partition(|record: &Record| last || record.received_at() < before);
             records.extend::<Vec<Record>>(due);
             changes = later;
-            self.drop_seen(&mut records);
+            self.seen.drop_from(&mut records);
             Record::sort_by_arrival(&mut records);
             let mut records = records.into_iter().peekable();
             while records.peek().is_some() {
@@ -399,14 +419,6 @@ impl Feed {
         Ok(())
     }
 
-    fn drop_seen(&self, records: &mut Vec<Record>) {
-        let mut met = HashSet::new();
-        records.retain(|record| {
-            let key = key(record);
-            !self.seen.contains_key(&key) && met.insert(key)
-        });
-    }
-
     /// Feeds records in order of arrival.
     fn observe(&mut self, mut records: Vec<Record>, judge: &mut Judge) {
         let now = self.clock.now();
@@ -418,10 +430,8 @@ impl Feed {
             self.fed_to = self.fed_to.max(last.received_at().min(now));
         }
         let horizon = self.fed_to - time::seconds(2 * SLACK);
-        self.seen.retain(|_, arrived| *arrived >= horizon);
-        for record in records.iter().filter(|record| record.received_at() >= horizon) {
-            self.seen.insert(key(record), record.received_at());
-        }
+        records.iter().filter(|record| record.received_at() >= horizon).for_each(|record| self.seen.note(record));
+        self.seen.forget(horizon);
     }
 
     /// What the judge says by now, and when that is.

@@ -60,7 +60,7 @@ fn what_is_noted_is_read_at_once_and_counts_once_when_it_is_folded() {
         assert_eq!(ids(&read(store, |read| read.telemetry_received(minute(2), minute(9)))), ["b"]);
 
         let folded = keeper.fold(store, minute(60)).expect("folded");
-        assert_eq!((folded.reports, ids(&folded.records)), (4, vec!["a", "b"]));
+        assert_eq!((folded.reports, ids(&folded.fresh.records)), (4, vec!["a", "b"]));
         assert_eq!(sums(store), [3, 3, 3, 3]);
         assert_eq!(ids(&read(store, |read| read.telemetry_received(minute(0), minute(9)))), ["a", "b", "w"]);
         let outcome = |reason: &str, reports| Outcome {
@@ -75,7 +75,7 @@ fn what_is_noted_is_read_at_once_and_counts_once_when_it_is_folded() {
         // What comes again later is known, whichever way it comes.
         take(&mut keeper, store, vec![counted("b", 2), counted("c", 3)]);
         assert_eq!(take(&mut keeper, store, vec![whole(crash("b", minute(2), "S"))]).0.repeats, 1);
-        assert_eq!(ids(&keeper.fold(store, minute(60)).expect("folded").records), ["c"]);
+        assert_eq!(ids(&keeper.fold(store, minute(60)).expect("folded").fresh.records), ["c"]);
         assert_eq!(keeper.fold(store, minute(60)).expect("nothing is left").reports, 0);
         assert_eq!(sums(store), [4, 4, 4, 4]);
     });
@@ -90,7 +90,7 @@ fn ids_are_noted_by_the_second_that_their_senders_wrote_and_a_retry_is_known_whe
         let said = |report: Report, second: i64| report.claiming(Some(minute(0) + time::seconds(second)));
         assert_eq!(take(&mut keeper, &store, vec![said(whole(crash("w", minute(1), "S")), 1)]), (new(1), 1));
         take(&mut keeper, &store, vec![said(counted("a", 1), 1), said(counted("b", 1), 2), said(counted("a", 1), 1)]);
-        assert_eq!(ids(&keeper.fold(&store, minute(60)).expect("folded").records), ["a", "b"]);
+        assert_eq!(ids(&keeper.fold(&store, minute(60)).expect("folded").fresh.records), ["a", "b"]);
         let noted = database.texts("select cast(id / 18014398509481984 as text) as t from counted order by t");
         assert_eq!(noted.iter().filter(|slot| **slot == noted[0]).count(), 2, "two of one second: {noted:?}");
 
@@ -102,7 +102,7 @@ fn ids_are_noted_by_the_second_that_their_senders_wrote_and_a_retry_is_known_whe
         assert_eq!(take(&mut fresh, &store, vec![said(whole(other), 1)]).0.different, 1);
         take(&mut fresh, &store, vec![said(counted("w", 7), 1), said(counted("b", 7), 2)]);
         assert_eq!(sums(&store), [3; 4], "before they are folded");
-        assert_eq!(fresh.fold(&store, minute(60)).expect("folded").records, []);
+        assert_eq!(fresh.fold(&store, minute(60)).expect("folded").fresh.records, []);
 
         // The same id with another time is another report, of which the first is opened.
         let again = Crash { environment: "staging".into(), ..crash("w", minute(3), "T") };
@@ -132,15 +132,27 @@ fn many_are_folded_part_by_part_and_every_row_of_counted_reports_is_full() {
         assert_eq!(sums(store), [6_000; 4]);
         // Whoever reads the last minutes again and again is told only what is new.
         let mut rows = RowsRead::default();
-        let mut anew = || read(store, |read| read.telemetry_anew(minute(0), minute(99), &mut rows)).len();
-        assert_eq!((anew(), anew()), (6_000, 0));
+        let anew = |rows: &mut RowsRead| read(store, |read| read.telemetry_anew(minute(0), minute(99), rows)).len();
+        assert_eq!((anew(&mut rows), anew(&mut rows)), (6_000, 0));
         take(&mut keeper, store, vec![counted("late", 4)]);
-        assert_eq!((anew(), anew()), (1, 1), "what is not folded is no row yet");
-        assert_eq!(keeper.fold(store, minute(60)).expect("folded").reports, 1);
+        assert_eq!((anew(&mut rows), anew(&mut rows)), (1, 1), "what is not folded is no row yet");
+        let fresh = keeper.fold(store, minute(60)).expect("folded").fresh;
         let grown = 6_001 % 256;
-        assert_eq!((anew(), anew()), (grown, 0), "the row that grew is read again");
-        assert_eq!(keep(store, |tx| tx.drop_blocks(minute(99), 1_000)), 6_001_usize.div_ceil(256));
-        assert_eq!(sums(store), [6_001, 6_001, 6_001, 0]);
+        // Who was told of a report by the node that folded it reads neither its row nor what the node has yet to fold.
+        let (mut told, (node, written)) = (rows.clone(), fresh.rows.expect("rows"));
+        told.know(node, written.clone(), minute(0));
+        assert_eq!((fresh.records.len(), anew(&mut told)), (1, 0));
+        assert_eq!((anew(&mut rows), anew(&mut rows)), (grown, 0), "the row that grew is read again");
+        let mut other = Keeper::new(Examples::new(1));
+        take(&mut keeper, store, vec![counted("later", 4)]);
+        take(&mut other, store, vec![counted("elsewhere", 4)]);
+        assert_eq!((anew(&mut told), anew(&mut rows)), (1, 2));
+        assert_eq!(keeper.fold(store, minute(60)).expect("folded").reports, 1);
+        assert_eq!(anew(&mut told), grown + 1 + 1, "of a row that grew nobody was told");
+        assert_eq!(other.fold(store, minute(60)).expect("folded").reports, 1);
+        let held = 6_003_usize;
+        assert_eq!(keep(store, |tx| tx.drop_blocks(minute(99), 1_000)), held.div_ceil(256) + 1);
+        assert_eq!(sums(store), [6_003, 6_003, 6_003, 0]);
     });
 }
 
