@@ -2,7 +2,7 @@
 
 use super::{
     Read, StoreError,
-    blocks::RowsRead,
+    blocks::Rows,
     on_each,
     packing::Unpacker,
     reports::{HASH, HeadRow},
@@ -18,22 +18,18 @@ use std::collections::HashMap;
 
 impl Read<'_> {
     /// Crashes that reached us from one instant on and before another, in no order, with what their columns say: all that is
-    /// judged. Of rows of counted reports that are known only what is new.
-    pub(super) fn crashes_received(
-        &mut self,
-        within: (Time, Time),
-        known: Option<&mut RowsRead>,
-    ) -> Result<Vec<Crash>, StoreError> {
-        let rows: Vec<(HeadRow, Vec<u8>)> = on_each!(self.db, c => report::table
+    /// judged.
+    pub(super) fn crashes_received(&mut self, within: (Time, Time), rows: Rows<'_>) -> Result<Vec<Crash>, StoreError> {
+        let whole: Vec<(HeadRow, Vec<u8>)> = on_each!(self.db, c => report::table
             .filter(report::received_at.ge(time::micros(within.0)))
             .filter(report::received_at.lt(time::micros(within.1)))
             .filter(report::standing.eq(ReportKind::Crash.word()))
             .select((HeadRow::as_select(), report::hash))
             .load(c))?;
-        let mut crashes = Vec::with_capacity(rows.len());
-        for (service, rows) in by_service(rows, |(head, _)| &head.service) {
-            let titles = self.signature_titles(&service, rows.iter().map(|(head, _)| head.signature).collect())?;
-            for (head, hash) in rows {
+        let mut crashes = Vec::with_capacity(whole.len());
+        for (service, whole) in by_service(whole, |(head, _)| &head.service) {
+            let titles = self.signature_titles(&service, whole.iter().map(|(head, _)| head.signature).collect())?;
+            for (head, hash) in whole {
                 // In rows that were there before the column was, only the body knows who was at the other end.
                 let crash = if hash.len() > HASH {
                     self.crash(&service, &head.id)?.map(|it| it.crash)
@@ -44,7 +40,7 @@ impl Read<'_> {
                 crashes.extend(crash);
             }
         }
-        crashes.extend(self.counted_crashes(within, known)?);
+        crashes.extend(self.counted_crashes(within, rows)?);
         Ok(crashes)
     }
 
@@ -65,16 +61,16 @@ impl Read<'_> {
                 crashes.push(head.with_body(&text, title)?.crash);
             }
         }
-        crashes.extend(self.counted_crashes(within, None)?);
+        crashes.extend(self.counted_crashes(within, Rows::All)?);
         Ok(crashes)
     }
 
     fn counted_crashes(
         &mut self,
         within: (Time, Time),
-        known: Option<&mut RowsRead>,
+        rows: Rows<'_>,
     ) -> Result<impl Iterator<Item = Crash> + use<>, StoreError> {
-        let counted = self.counted_received(within, known)?;
+        let counted = self.counted_received(within, rows)?;
         Ok(counted.into_iter().filter(|(_, kind)| *kind == ReportKind::Crash).map(|(it, _)| it))
     }
 

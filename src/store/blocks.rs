@@ -235,14 +235,35 @@ pub struct RowsRead {
     node: Option<i64>,
 }
 
+/// Which rows of counted reports are read.
+pub(super) enum Rows<'a> {
+    /// All, of which nothing is noted.
+    All,
+    /// All, and they are noted as read.
+    Noted(&'a mut RowsRead),
+    /// Those that were not read before, or have grown.
+    Anew(&'a mut RowsRead),
+}
+
 impl RowsRead {
+    /// Notes a row as it was read first: what came into it since is read another time.
+    fn note(&mut self, row: &BlockRow) {
+        let name = (row.service.clone(), row.block.clone());
+        self.rows.entry(name).or_insert((row.reports, row.last_received));
+    }
+
+    /// Forgets rows whose last report reached us before an instant.
+    pub fn forget(&mut self, before: Time) {
+        self.rows.retain(|_, (_, last)| *last >= time::micros(before));
+    }
+
     /// Takes rows for known that a node wrote, whoever reads having been told every report of them; and leaves out from now on what that
     /// node has not folded yet. What is read begins at no earlier arrival than `from` from now on.
     pub fn know(&mut self, node: i64, written: Vec<RowWritten>, from: Time) {
         self.node = Some(node);
         let rows = written.into_iter().map(|it| ((it.service, it.block), (it.reports, it.last_received)));
         self.rows.extend(rows);
-        self.rows.retain(|_, (_, last)| *last >= time::micros(from));
+        self.forget(from);
     }
 }
 
@@ -323,7 +344,7 @@ impl Read<'_> {
     pub(super) fn counted_received(
         &mut self,
         (from, to): (Time, Time),
-        known: Option<&mut RowsRead>,
+        rows: Rows<'_>,
     ) -> Result<Vec<(Crash, ReportKind)>, StoreError> {
         // An index has no other bound for the end of a range. Rows of earlier versions are twice as long at most where a clock was set back
         // once.
@@ -339,7 +360,7 @@ impl Read<'_> {
             Ok(reports.filter(|(it, _)| (from..to).contains(&it.received_at)).collect())
         };
         let (mut found, mut except) = (Vec::new(), None);
-        if let Some(known) = known {
+        if let Rows::Anew(known) = rows {
             let rows: Vec<(String, Vec<u8>, i64, i64)> = on_each!(self.db, c => rows_within()
                 .select((report_block::service, report_block::block, report_block::reports, report_block::last_received))
                 .load(c))?;
@@ -355,11 +376,14 @@ impl Read<'_> {
             known.rows = rows;
             except = known.node;
         } else {
-            let rows: Vec<BlockRow> = on_each!(self.db, c => rows_within()
+            let read: Vec<BlockRow> = on_each!(self.db, c => rows_within()
                 .select(BlockRow::as_select())
                 .load(c))?;
-            for row in &rows {
+            for row in &read {
                 found.extend(meant(row)?);
+            }
+            if let Rows::Noted(known) = rows {
+                read.iter().for_each(|row| known.note(row));
             }
         }
         found.extend(self.arrived_within((from, to), except)?);

@@ -2,6 +2,7 @@
 
 use super::{
     Read, StoreError, Tx,
+    blocks::Rows,
     changes::Kept,
     on_each,
     rollups::ten_minutes,
@@ -239,14 +240,26 @@ impl Read<'_> {
     /// records in no order.
     pub fn telemetry_received(&mut self, from: Time, before: Time) -> Result<Vec<Record>, StoreError> {
         let mut records = self.exposures_received((from, before))?;
-        records.extend(self.crashes_received((from, before), None)?.into_iter().map(Record::Crash));
+        records.extend(self.crashes_received((from, before), Rows::All)?.into_iter().map(Record::Crash));
+        Ok(records)
+    }
+
+    /// The same, for whoever reads part by part what there is and then what is new: the rows of counted reports are noted as read.
+    pub fn telemetry_noted(
+        &mut self,
+        from: Time,
+        before: Time,
+        read: &mut RowsRead,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut records = self.exposures_received((from, before))?;
+        records.extend(self.crashes_received((from, before), Rows::Noted(read))?.into_iter().map(Record::Crash));
         Ok(records)
     }
 
     /// The same, for whoever reads the last seconds again and again: of counted reports those are left out that were read before.
     pub fn telemetry_anew(&mut self, from: Time, before: Time, read: &mut RowsRead) -> Result<Vec<Record>, StoreError> {
         let mut records = self.exposures_received((from, before))?;
-        records.extend(self.crashes_received((from, before), Some(read))?.into_iter().map(Record::Crash));
+        records.extend(self.crashes_received((from, before), Rows::Anew(read))?.into_iter().map(Record::Crash));
         Ok(records)
     }
 

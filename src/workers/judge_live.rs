@@ -384,7 +384,7 @@ impl Feed {
             let (mut records, meanwhile) = self.store.read::<_, Error>(|read| {
                 // What people did while the rest was read.
                 let meanwhile = if last { read.changes_since(began - time::seconds(SLACK))? } else { Vec::new() };
-                Ok((read.telemetry_received(from, before)?, meanwhile))
+                Ok((read.telemetry_noted(from, before, &mut self.rows_read)?, meanwhile))
             })?;
             changes.extend(meanwhile);
             let (due, later) = changes.into_iter().partition(|record: &Record| last || record.received_at() < before);
@@ -403,6 +403,7 @@ impl Feed {
             if last {
                 break;
             }
+            self.rows_read.forget(self.fed_to - time::seconds(SLACK));
             from = before;
         }
         let (said, now) = self.said(&mut judge);

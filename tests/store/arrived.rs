@@ -143,6 +143,13 @@ fn many_are_folded_part_by_part_and_every_row_of_counted_reports_is_full() {
         told.know(node, written.clone(), minute(0));
         assert_eq!((fresh.records.len(), anew(&mut told)), (1, 0));
         assert_eq!((anew(&mut rows), anew(&mut rows)), (grown, 0), "the row that grew is read again");
+        // So it is for who has read it all part by part, until that is forgotten.
+        let mut begun = RowsRead::default();
+        let mut part = |from, before| read(store, |read| read.telemetry_noted(minute(from), before, &mut begun)).len();
+        assert_eq!(part(0, minute(3)) + part(3, Time::MAX_UTC), 6_001);
+        assert_eq!(anew(&mut begun), 0);
+        begun.forget(minute(99));
+        assert_eq!(anew(&mut begun), 6_001);
         let mut other = Keeper::new(Examples::new(1));
         take(&mut keeper, store, vec![counted("later", 4)]);
         take(&mut other, store, vec![counted("elsewhere", 4)]);
