@@ -89,7 +89,11 @@ impl Push {
 
     /// The last step at or before `at`.
     pub(crate) fn step_at(&self, at: Micros) -> Option<&Step> {
-        self.steps[..self.steps.partition_point(|step| step.at <= at)].last()
+        // Most pushes are over when they are looked at.
+        match self.steps.last() {
+            Some(last) if last.at <= at => Some(last),
+            _ => self.steps[..self.steps.partition_point(|step| step.at <= at)].last(),
+        }
     }
 
     /// The intended share of the fleet at `at`.

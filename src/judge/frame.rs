@@ -259,10 +259,14 @@ fn add_unheard(site: &Site, pushes: &[&Push], index: i64, part: f64, parts: &mut
     const UNDER_WAY: Micros = 20 * MINUTE;
     let start = index * BUCKET;
     for push in pushes {
+        let share = push.share(start).min(push.share(start - UNDER_WAY));
+        // Most pushes of a long past are over.
+        if !(0.005..0.99).contains(&share) {
+            continue;
+        }
         let Some(release) = push.begun.as_ref().and_then(|begun| site.releases.find(&begun.release)) else { continue };
         let before = site.lives.get(release).is_some_and(|life| life.0 < start - UNDER_WAY);
-        let share = push.share(start).min(push.share(start - UNDER_WAY));
-        if !before || !(0.005..0.99).contains(&share) || push.taken_back().is_some_and(|back| back <= start) {
+        if !before || push.taken_back().is_some_and(|back| back <= start) {
             continue;
         }
         let all: f64 = parts.iter().map(|it| it.2).sum();

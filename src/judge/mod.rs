@@ -57,7 +57,7 @@ use change::Flag;
 use normal::Normal;
 use site::Site;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 use watch::{Reading, Watch};
@@ -316,15 +316,15 @@ impl Judge {
         let pushes = self.changes.pushes_of(service, environment);
         let now = self.now.max(0);
         // A long past is read once, and kept but for the last hours, in which exposure and reports still come in.
-        let mut normal = {
+        let (exposure, crashes) = {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             told.advance_with(site, &pushes, now - COMING_IN, &[]);
-            told.clone()
+            told.by_release_until(site, &pushes, now)
         };
-        normal.advance_with(site, &pushes, now, &[]);
+        let crashes: HashMap<u16, f64> = crashes.into_iter().collect();
         let of = |(number, name): (usize, &str)| {
-            let hours = normal.exposure_of(number as u16);
-            let count = normal.count_of_all(number as u16);
+            let hours = exposure.get(number).copied().unwrap_or(0.0);
+            let count = crashes.get(&(number as u16)).copied().unwrap_or(0.0);
             let rate = if hours > 0.0 { count / hours } else { 0.0 };
             (hours > 0.0).then(|| Baseline { release: name.to_owned(), rate, count, hours })
         };

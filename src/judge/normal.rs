@@ -97,6 +97,23 @@ impl Normal {
         }
     }
 
+    /// Exposure and crashes by release, as they would be with the anchor at `until`, which lies behind it: without what else would be
+    /// moved for that.
+    pub(crate) fn by_release_until(&self, site: &Site, pushes: &[&Push], until: Micros) -> (Vec<f64>, Vec<(u16, f64)>) {
+        let (mut exposure, mut crashes) = (self.of_release.clone(), self.all_by_release.clone());
+        exposure.resize(site.releases.len(), 0.0);
+        let indices = self.anchor..until.div_euclid(BUCKET);
+        for index in indices.filter(|index| self.first.is_some() && !site.is_clouded(index * BUCKET)) {
+            for (release, _, amount) in exposure_of(site, pushes, index, (index + 1) * BUCKET) {
+                exposure[usize::from(release)] += amount;
+            }
+            let events = site.buckets.get(&index).into_iter().flat_map(|bucket| &bucket.events);
+            let counts = |event: &&Event| event.counts && !site.is_explained(event.signature, event.at);
+            events.filter(counts).filter(|event| event.release != NOBODY).for_each(|event| add(&mut crashes, event));
+        }
+        (exposure, crashes)
+    }
+
     /// Stays the same as long as the past is about the same: which reading of it, and the hour up to which it was read.
     pub(crate) fn edition(&self) -> (u64, i64) {
         (self.readings, (self.anchor * BUCKET).div_euclid(HOUR))
@@ -166,16 +183,6 @@ impl Normal {
     pub(crate) fn count_of(&self, release: u16, wanted: impl Fn(u32) -> bool) -> f64 {
         let pasts = self.counts.iter().enumerate().filter(|(number, _)| wanted(*number as u32));
         pasts.flat_map(|(_, past)| &past.by_release).filter(|it| it.0 == release).map(|it| it.1).sum()
-    }
-
-    /// Crashes of one release in the past, of all signatures.
-    pub(crate) fn count_of_all(&self, release: u16) -> f64 {
-        of(&self.all_by_release, release)
-    }
-
-    /// Exposure of one release in the past.
-    pub(crate) fn exposure_of(&self, release: u16) -> f64 {
-        self.of_release.get(usize::from(release)).copied().unwrap_or(0.0)
     }
 
     /// Crashes by exposure, all signatures and releases.

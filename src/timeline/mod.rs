@@ -29,7 +29,7 @@ mod words;
 
 pub use facts::*;
 pub use flags::flag_history;
-pub use overview::{Overview, overview};
+pub use overview::{Overview, grain as overview_grain, overview};
 pub use paths::{PathKind, PathRow, paths};
 pub use service::service;
 pub use show::{Show, Width};

@@ -27,6 +27,18 @@ pub struct Overview {
     pub ambient: Vec<(Time, Time, String)>,
 }
 
+/// How many bars the strip has at most, by its width.
+const BARS: usize = 72;
+const BARS_NARROW: usize = 60;
+
+/// How many minutes of a strip from one instant to another may be one without being seen.
+pub fn grain(from: Time, to: Time) -> i64 {
+    let scale = TimeScale::new(from, to, 0.0, 1.0);
+    let bars = [BARS, BARS_NARROW].map(|most| scale.bucket(most) / 60);
+    let fits = |minutes: &i64| bars.iter().all(|bar| bar % minutes == 0);
+    [60, 30, 15, 10, 5, 2].into_iter().find(fits).unwrap_or(1)
+}
+
 /// Draws the strip.
 pub fn overview(facts: &Overview, width: Width) -> String {
     let narrow = width.is_narrow();
@@ -38,7 +50,7 @@ pub fn overview(facts: &Overview, width: Width) -> String {
     let plot = width.px() - left - right;
     let (height, top) = if narrow { (34.0, 16.0) } else { (46.0, 18.0) };
     let scale = TimeScale::new(facts.from, facts.to, left, plot);
-    let length = scale.bucket(if narrow { 60 } else { 72 });
+    let length = scale.bucket(if narrow { BARS_NARROW } else { BARS });
     let span = words::span(scale.seconds().round() as i64 / 3600 * 3600);
     let class = if narrow { "overview narrow" } else { "overview" };
     let label = format!("{span} of total crashes, with the shown range marked");
@@ -148,6 +160,25 @@ mod tests {
             shown_to: from + minutes(26 * 60),
             crashes: vec![(from + minutes(10), 3), (from + minutes(25 * 60), 99)],
             ambient: vec![(from + minutes(500), from + minutes(540), "upstream DNS outage: ambient".into())],
+        }
+    }
+
+    #[test]
+    fn crashes_that_are_summed_by_the_grain_are_drawn_as_they_are_one_by_one() {
+        for (span, expected) in [(30 * 60, 30), (31 * 60, 30), (6 * 60, 5), (72 * 60, 60), (7 * 1440, 60)] {
+            let from = parse("2026-03-02T06:07:00Z").expect("valid");
+            let to = from + minutes(span);
+            assert_eq!(grain(from, to), expected, "{span}");
+            let one_by_one: Vec<(Time, u64)> =
+                (0..span).step_by(7).map(|at| (from + minutes(at), 1 + (at % 5) as u64)).collect();
+            let length = grain(from, to) * 60;
+            let begins = |at: Time| minutes((at.timestamp() - at.timestamp().rem_euclid(length)) / 60);
+            let epoch = parse("1970-01-01T00:00:00Z").expect("valid");
+            let summed = one_by_one.iter().map(|(at, count)| ((epoch + begins(*at)).max(from), *count)).collect();
+            for width in [Width::Wide, Width::Narrow] {
+                let draw = |crashes| overview(&Overview { from, to, until: to, crashes, ..strip() }, width);
+                assert_eq!(draw(one_by_one.clone()), draw(Vec::clone(&summed)));
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
         services::Service,
         telemetry::CrashCount,
     },
-    timeline::scale::TimeScale,
+    timeline::{overview_grain, scale::TimeScale},
     web::App,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -289,15 +289,16 @@ impl Loaded {
         let left = if long { start } else { (to - time::minutes(OVERVIEW_HOURS * 60)).min(start) };
         // Without the present's own memory of the past, a release's past is read from the overview's hours.
         let ran_from = if asked.at.is_some() { left } else { start };
-        let grain = |from: Time| TimeScale::new(from, to, 0.0, 1.0).grain();
+        let grain = TimeScale::new(from, to, 0.0, 1.0).grain();
         self.exposures = read.exposures_between(&service, &environment, ran_from, to.min(until))?;
         self.exposures.retain(|window| window.received_at <= until);
-        self.crashes = read.crash_counts_by(&service, &environment, (ran_from, to.min(until)), grain(from))?;
+        self.crashes = read.crash_counts_by(&service, &environment, (ran_from, to.min(until)), grain)?;
         self.crashes.retain(|crash| crash.received_at.is_none_or(|at| at <= until));
         if !long {
             let known = asked.at.map(|_| self.crashes.iter().map(|crash| (crash.at, crash.crashes)).collect());
+            let within = (left, to.min(until));
             let totals = known
-                .map_or_else(|| read.crash_totals(&service, &environment, (left, to.min(until)), grain(left)), Ok)?;
+                .map_or_else(|| read.crash_totals(&service, &environment, within, overview_grain(left, to)), Ok)?;
             self.overview = Some((left, totals));
         }
         self.signatures = self.frequent();
