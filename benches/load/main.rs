@@ -205,6 +205,9 @@ fn prepare(request: &Request) -> (Plan, Arc<Bodies>) {
 }
 
 /// Rounds of another server and of the program, in turn, with the same bodies and connections.
+/// How long another server may take for what it took in, after its round.
+const QUIET_BY: Duration = Duration::from_secs(900);
+
 fn against(request: &Request, dsn: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let (plan, bodies) = prepare(request);
@@ -213,6 +216,9 @@ fn against(request: &Request, dsn: &str) -> Result<(), String> {
         let disk = Disk::measure(folder.path())?;
         let other = measure(&Server::running(dsn)?, &plan, &bodies, &theirs, &disk)?;
         println!("{}", other.line("other"));
+        // Each has the machine for itself: the other may answer before it has done the work.
+        let waited = servers::until_idle(QUIET_BY)?;
+        println!("{:<10}went on working for {:.0} s", "", waited.as_secs_f64());
         let (program, folder) = (request.program.as_path(), folder.path());
         let target = Target { program, database: "sqlite", folder, round, examples: None, days: servers::FOR_GOOD };
         let server = Server::program(&target)?;

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, ExitCode, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The word that makes this program serve the bare handler.
@@ -212,4 +212,36 @@ pub fn serve_bare() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Waits until the machine does next to nothing, so long at most. How long that took.
+pub fn until_idle(longest: Duration) -> Result<Duration, String> {
+    let began = Instant::now();
+    let mut before = processors()?;
+    loop {
+        std::thread::sleep(LOOK_EVERY);
+        let (busy, all) = processors()?;
+        let part = (busy - before.0) / (all - before.1).max(1.0);
+        if part < IDLE {
+            return Ok(began.elapsed().saturating_sub(LOOK_EVERY));
+        }
+        if began.elapsed() > longest {
+            return Err(format!("after {longest:?} the machine is still busy, {:.0} % of it", 100.0 * part));
+        }
+        before = (busy, all);
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The part of the processors' time up to which a machine is idle.
+const IDLE: f64 = 0.08;
+
+/// The time of all processors since the machine began, that in which they worked and all of it, in ticks.
+fn processors() -> Result<(f64, f64), String> {
+    let stat = std::fs::read_to_string("/proc/stat").map_err(|error| error.to_string())?;
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<f64> = line.split_whitespace().skip(1).filter_map(|tick| tick.parse().ok()).collect();
+    let idle: f64 = ticks.iter().skip(3).take(2).sum();
+    let all: f64 = ticks.iter().take(8).sum();
+    if all > 0.0 { Ok((all - idle, all)) } else { Err("the kernel does not say how busy it is".to_owned()) }
 }

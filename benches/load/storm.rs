@@ -46,8 +46,10 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
         days: FOR_GOOD,
     };
     let server = Server::program(&target)?;
-    let cookie = sign_in(&server)?;
+    pages::wait_until_ready(&server)?;
     println!("at rest, the told story in its database: {:.1} MiB", server.memory()?.1);
+    let cookie = sign_in(&server)?;
+    println!("just after somebody signed in: {:.1} MiB", server.memory()?.1);
     let quiet = read_pages(&server, &cookie, seconds)?;
     let sent = Arc::<AtomicUsize>::default();
     let length = Duration::from_secs(seconds);
