@@ -305,6 +305,12 @@ mod tests {
 
     /// A day of release 0, and five minutes of release 1 with too many crashes for so short a time.
     fn past(signatures: u32) -> Normal {
+        let mut normal = Normal::default();
+        normal.advance(&day(signatures), &[], 289 * BUCKET);
+        normal
+    }
+
+    fn day(signatures: u32) -> Site {
         let mut site = Site::new("relay", "production");
         for name in ["A", "B"] {
             site.name_release(name);
@@ -320,9 +326,22 @@ mod tests {
         (0..12).for_each(|n| {
             site.crashed(Some("B"), "one", None, 288 * BUCKET + n * MINUTE / 4, "signature 0", 0, None);
         });
-        let mut normal = Normal::default();
-        normal.advance(&site, &[], 289 * BUCKET);
-        normal
+        site
+    }
+
+    #[test]
+    fn what_is_told_by_release_up_to_an_instant_is_what_moving_the_anchor_there_would_give() {
+        let (site, mut told) = (day(6), Normal::default());
+        for anchor in [0, 1, 100, 288, 289, 400] {
+            told.advance_with(&site, &[], anchor * BUCKET, &[]);
+            for until in [100, 288, 289, 300, 400].into_iter().filter(|until| *until >= anchor) {
+                let mut moved = told.clone();
+                moved.advance_with(&site, &[], until * BUCKET, &[]);
+                let (exposure, crashes) = told.by_release_until(&site, &[], until * BUCKET);
+                assert_eq!((exposure.len(), &exposure, &crashes), (2, &moved.of_release, &moved.all_by_release));
+                assert!(exposure[0] > 0.0, "{anchor} to {until}");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@ use super::{
     Read, StoreError, Tx,
     blocks::{OpenBlock, read_text},
     on_each,
-    report_ids::mark,
     reports::Report,
     schema::arrived,
 };
@@ -213,7 +212,7 @@ impl Read<'_> {
         }
         let mut left = Vec::new();
         for (service, reports) in by_service {
-            let marks: Vec<i64> = reports.iter().map(|it| mark(service, &it.crash.id, it.slot)).collect();
+            let marks: Vec<i64> = reports.iter().map(Report::mark).collect();
             let mut met: HashSet<i64> = self.noted_among(service, &marks)?.into_keys().collect();
             let new = |(_, mark): &(Report, i64)| met.insert(*mark);
             left.extend(reports.into_iter().zip(marks).filter(new).map(|(it, _)| it.into_judged()));

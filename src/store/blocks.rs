@@ -4,7 +4,7 @@
 use super::{
     Quick, Read, StoreError, Tx, on_each,
     packing::{pack_alone, unpack_alone},
-    report_ids::{Slot, mark},
+    report_ids::Slot,
     reports::Report,
     schema::{counted, report_block},
 };
@@ -151,7 +151,7 @@ impl OpenBlock {
             (self.at, self.received) = ((at, at), (received, received));
             // Ordered by arrival, and as unique as the first report's id.
             self.name[..8].copy_from_slice(&received.to_be_bytes());
-            self.name[8..].copy_from_slice(&mark(&it.service, &it.id, report.slot).to_be_bytes());
+            self.name[8..].copy_from_slice(&report.mark().to_be_bytes());
         }
         (self.at, self.received) = (wider(self.at, at), wider(self.received, received));
         self.columns.add(report);
@@ -296,7 +296,8 @@ impl Tx<'_> {
             .select(BlockRow::as_select())
             .load(c))?;
         for row in &rows {
-            let marks: Vec<i64> = reports_of(row)?.iter().map(|it| mark(&row.service, &it.crash.id, it.slot)).collect();
+            let reports = reports_of(row)?;
+            let marks: Vec<i64> = reports.iter().flat_map(|it| [Some(it.mark()), it.told_mark()]).flatten().collect();
             on_each!(self.db, c => diesel::delete(
                 counted::table.filter(counted::service.eq(&row.service)).filter(counted::id.eq_any(&marks)),
             ).execute(c))?;

@@ -6,7 +6,6 @@ use super::{
     blocks::{BlockRow, RowWritten},
     changes::Kept,
     keeping::{Learned, Memory, Numbers, number_of},
-    report_ids::mark,
     reports::Report,
     rollups::hour,
     signatures::SignatureColumns,
@@ -51,7 +50,7 @@ impl<'a> Ids<'a> {
         for (place, it) in reports.iter().enumerate() {
             by_service.entry(&it.crash.service).or_default().push(place);
         }
-        let marks = reports.iter().map(|it| mark(&it.crash.service, &it.crash.id, it.slot)).collect();
+        let marks = reports.iter().map(|it| it.mark()).collect();
         Ids { reports, marks, by_service }
     }
 
@@ -126,6 +125,8 @@ impl Tx<'_> {
             self.note_ids(service, marks.into_iter().map(|mark| (mark, None)).collect())
         };
         let kept = ready.ids.kept(note)?;
+        let new = ready.ids.reports.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New);
+        self.note_told(new.map(|(it, _)| *it))?;
         if kept == ready.kept() {
             ready.counts.write(self)?;
             return Ok(None);

@@ -6,7 +6,6 @@ use super::{
     changes::Kept,
     counting::Sums,
     packing::Packer,
-    report_ids::mark,
     reports::Report,
     rollups::{HOUR, hour},
     signatures::new_number,
@@ -174,6 +173,7 @@ struct Ids {
 impl Ids {
     /// What a report is, as far as its id says; it is noted as seen.
     fn meet(&mut self, it: &Report, mark: i64) -> Kept {
+        let mark = it.heard_mark().filter(|heard| self.counted.contains(heard)).unwrap_or(mark);
         if let Some(hash) = self.whole.get(&mark) {
             let same = it.whole.as_ref().is_none_or(|whole| whole.agrees(hash));
             return if same { Kept::Repeat } else { Kept::Different };
@@ -193,7 +193,7 @@ impl Tx<'_> {
     /// came with a body; the others are only counted. Gives back what became of each, in their order, and what is to be
     /// remembered once this is committed.
     pub fn keep_reports(&mut self, reports: &[&Report], memory: &Memory) -> Result<(Vec<Kept>, Learned), StoreError> {
-        let all_marks: Vec<i64> = reports.iter().map(|it| mark(&it.crash.service, &it.crash.id, it.slot)).collect();
+        let all_marks: Vec<i64> = reports.iter().map(|it| it.mark()).collect();
         let mut ids = self.known_ids(reports, &all_marks)?;
         let mut learned = Learned::of(self.learn_numbers(reports, memory)?);
         let mut sums = Sums::default();
@@ -235,11 +235,23 @@ impl Tx<'_> {
             // Another node wrote some of them since they were looked for; the next try finds them.
             return Err(StoreError::Busy);
         }
+        self.note_told(reports.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New).map(|(it, _)| *it))?;
         for row in learned.rows()? {
             self.keep_block(&row)?;
         }
         sums.rows().write(self)?;
         Ok((kept, learned))
+    }
+
+    /// Notes what else stands for the ids of reports.
+    pub(super) fn note_told<'a>(&mut self, reports: impl Iterator<Item = &'a Report>) -> Result<(), StoreError> {
+        let mut told: BTreeMap<&str, Vec<(i64, Option<i64>)>> = BTreeMap::new();
+        for it in reports {
+            if let Some(mark) = it.told_mark() {
+                told.entry(&it.crash.service).or_default().push((mark, None));
+            }
+        }
+        told.into_iter().try_for_each(|(service, marks)| self.note_ids(service, marks).map(drop))
     }
 
     /// Keeps one report whole, whatever there is of its kind.
@@ -252,7 +264,9 @@ impl Tx<'_> {
     fn known_ids<'a>(&mut self, reports: &[&'a Report], all: &[i64]) -> Result<HashMap<&'a str, Ids>, StoreError> {
         let mut asked: HashMap<&str, Vec<i64>> = HashMap::new();
         for (it, mark) in reports.iter().zip(all) {
-            asked.entry(&it.crash.service).or_default().push(*mark);
+            let asked = asked.entry(&it.crash.service).or_default();
+            asked.push(*mark);
+            asked.extend(it.heard_mark());
         }
         let mut known = HashMap::new();
         for (service, marks) in asked {

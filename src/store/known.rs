@@ -2,7 +2,7 @@
 
 use super::{
     Db, Read, StoreError, Tx, on_each,
-    report_ids::{ReportId, Slot, mark, marks},
+    report_ids::{ReportId, Slot, in_slots, mark},
     schema::{counted, report},
 };
 use diesel::{
@@ -76,9 +76,17 @@ impl Read<'_> {
         Ok(rows.into_iter().map(|row| (row.id, row.report)).collect())
     }
 
-    /// The number of a report that is kept whole; of the first one where several say different times under one id.
+    /// The number of a report that is kept whole: of one without a time, or of the first where several say different times under one id.
     pub(super) fn number_of_report(&mut self, service: &str, id: &str) -> Result<Option<i64>, StoreError> {
-        Ok(self.noted_among(service, &marks(service, id))?.into_values().flatten().min())
+        match self.number_among(service, &[mark(service, id, Slot::default())])? {
+            Some(alone) => Ok(Some(alone)),
+            None => self.number_among(service, &in_slots(service, id)),
+        }
+    }
+
+    /// The smallest number of a report that is kept whole under one of these marks.
+    pub(super) fn number_among(&mut self, service: &str, marks: &[i64]) -> Result<Option<i64>, StoreError> {
+        Ok(self.noted_among(service, marks)?.into_values().flatten().min())
     }
 }
 

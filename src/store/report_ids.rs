@@ -84,11 +84,17 @@ pub(super) fn mark(service: &str, id: &str, slot: Slot) -> i64 {
     marked(hash(service, id), slot)
 }
 
+/// What else stands for the id of a report that says a time which was not believed: it is told with another one, and so it may come back
+/// in a history.
+pub(super) fn told_mark(service: &str, id: &str, slot: Slot, at: Time) -> Option<i64> {
+    let told = Slot::of(at);
+    (slot != Slot::default() && told != slot).then(|| mark(service, id, told))
+}
+
 /// What may stand for an id, whichever slot it has.
-pub(super) fn marks(service: &str, id: &str) -> Vec<i64> {
+pub(super) fn in_slots(service: &str, id: &str) -> Vec<i64> {
     let hash = hash(service, id);
-    let slots = (0..SECONDS).map(|slot| Slot(Some(slot)));
-    slots.chain([Slot::default()]).map(|slot| marked(hash, slot)).collect()
+    (0..SECONDS).map(|slot| marked(hash, Slot(Some(slot)))).collect()
 }
 
 fn marked(hash: u64, Slot(slot): Slot) -> i64 {
@@ -139,9 +145,10 @@ mod tests {
             assert_ne!(one, next);
             assert_eq!(one >> 54, next >> 54);
             assert_ne!(one >> 54, mark_of(id, 1_772_500_001) >> 54);
-            let all = marks("relay", id);
-            assert!(all.contains(&one) && all.contains(&mark("relay", id, Slot::default())));
-            assert!(!all.contains(&next) && !all.contains(&mark("fleet", id, second(1_772_500_000))));
+            let all = in_slots("relay", id);
+            assert!(
+                all.contains(&one) && !all.contains(&next) && !all.contains(&mark("fleet", id, second(1_772_500_000)))
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Read, StoreError, Tx, on_each,
     packing::{Packer, Unpacker},
-    report_ids::{ReportId, Slot, mark, shorten},
+    report_ids::{ReportId, Slot, mark, shorten, told_mark},
     schema::{counted, report},
 };
 use crate::domain::{
@@ -139,6 +139,22 @@ impl Report {
     /// The same, whose sender made its id and wrote this time into it; both stay the same however often it is sent.
     pub fn claiming(self, claimed: Option<Time>) -> Report {
         Report { slot: claimed.map(Slot::of).unwrap_or_default(), ..self }
+    }
+
+    /// What stands for its id.
+    pub(super) fn mark(&self) -> i64 {
+        mark(&self.crash.service, &self.crash.id, self.slot)
+    }
+
+    /// What else stands for it, so that it is known when it comes back with the time that it is told with.
+    pub(super) fn told_mark(&self) -> Option<i64> {
+        told_mark(&self.crash.service, &self.crash.id, self.slot, self.crash.at)
+    }
+
+    /// What may stand for it as well where it says no time that its sender stands for: it may be told after a client that did.
+    pub(super) fn heard_mark(&self) -> Option<i64> {
+        let Report { crash, slot, .. } = self;
+        (*slot == Slot::default()).then(|| mark(&crash.service, &crash.id, Slot::of(crash.at)))
     }
 
     /// What is judged of a report that is only counted.
@@ -297,16 +313,18 @@ impl Tx<'_> {
 
     /// Drops reports that reached us before an instant, at most so many. How many it was.
     pub fn drop_reports(&mut self, before: Time, most: i64) -> Result<usize, StoreError> {
-        let old: Vec<(i64, String, ReportId, Option<i64>)> = on_each!(self.db, c => report::table
+        let old: Vec<(i64, String, ReportId, Option<i64>, i64)> = on_each!(self.db, c => report::table
             .filter(report::received_at.lt(time::micros(before)))
             .order(report::received_at.asc())
             .limit(most)
-            .select((report::number, report::service, report::id, report::slot))
+            .select((report::number, report::service, report::id, report::slot, report::at))
             .load(c))?;
         let mut by_service: HashMap<&str, Vec<i64>> = HashMap::new();
-        for (_, service, id, slot) in &old {
-            let mark = mark(service, &id.0, Slot::from_stored(*slot));
-            by_service.entry(service).or_default().push(mark);
+        for (_, service, id, slot, at) in &old {
+            let (slot, at) = (Slot::from_stored(*slot), time::from_micros(*at));
+            let marks = by_service.entry(service).or_default();
+            marks.push(mark(service, &id.0, slot));
+            marks.extend(told_mark(service, &id.0, slot, at));
         }
         for some in old.chunks(500) {
             let numbers: Vec<i64> = some.iter().map(|(number, ..)| *number).collect();
@@ -358,7 +376,21 @@ impl Read<'_> {
 
     /// One report of a service that is kept whole.
     pub fn crash(&mut self, service: &str, id: &str) -> Result<Option<StoredReport>, StoreError> {
-        let Some(number) = self.number_of_report(service, id)? else { return Ok(None) };
+        match self.number_of_report(service, id)? {
+            Some(number) => self.crash_numbered(service, id, number),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, of those that say no time that their senders stand for.
+    pub fn crash_by_id_alone(&mut self, service: &str, id: &str) -> Result<Option<StoredReport>, StoreError> {
+        match self.number_among(service, &[mark(service, id, Slot::default())])? {
+            Some(number) => self.crash_numbered(service, id, number),
+            None => Ok(None),
+        }
+    }
+
+    fn crash_numbered(&mut self, service: &str, id: &str, number: i64) -> Result<Option<StoredReport>, StoreError> {
         let row: Option<(HeadRow, i64, Vec<u8>)> = on_each!(self.db, c => report::table
             .find(number)
             .select((HeadRow::as_select(), report::dictionary, report::body))

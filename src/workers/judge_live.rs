@@ -313,10 +313,13 @@ impl Feed {
                 return self.start_again();
             }
         }
+        if self.behind {
+            self.catch_up()?;
+        }
         let (Fresh { mut records, rows }, dropped) = self.judging.waiting();
         // Other nodes write into the same PostgreSQL.
         let shared = matches!(self.store.backend(), Backend::Postgres(_)) && self.polled.elapsed() >= POLL;
-        let read_telemetry = self.behind || dropped || shared;
+        let read_telemetry = dropped || shared;
         let since = self.fed_to - time::seconds(SLACK);
         if let Some((node, rows)) = rows {
             self.rows_read.know(node, rows, since);
@@ -324,16 +327,13 @@ impl Feed {
         let (epoch, stored) = self.store.read::<_, Error>(|read| {
             let epoch = read.setting(HISTORY_EPOCH)?;
             let mut stored = read.changes_since(since)?;
-            // After a failure, rows may count as read that were never fed. Without one, what was dropped is in rows that do not.
-            if self.behind {
-                stored.extend(read.telemetry_received(since, Time::MAX_UTC)?);
-            } else if dropped || shared {
+            if read_telemetry {
                 stored.extend(read.telemetry_anew(since, Time::MAX_UTC, &mut self.rows_read)?);
             }
             Ok((epoch, stored))
         })?;
         if read_telemetry {
-            (self.behind, self.polled) = (false, Instant::now());
+            self.polled = Instant::now();
         }
         if epoch != self.epoch {
             return self.start_again();
@@ -355,6 +355,32 @@ impl Feed {
         let kept = keep_sayings(&self.clerk, &self.unsaid, now)?;
         self.set_keeps(kept);
         self.unsaid.clear();
+        Ok(())
+    }
+
+    /// Feeds what is in the database since a little before what was fed last, part by part: after a failure, rows may count as read
+    /// that were never fed.
+    fn catch_up(&mut self) -> Result<(), Error> {
+        let mut from = self.fed_to - time::seconds(SLACK);
+        let mut changes = self.store.read::<_, Error>(|read| Ok(read.changes_since(from)?))?;
+        let judge = self.judging.judge.clone();
+        loop {
+            let (end, mut records) = self.store.read::<_, Error>(|read| {
+                let end = read.arrivals_end(from, AT_ONCE)?;
+                Ok((end, read.telemetry_received(from, end.unwrap_or(Time::MAX_UTC))?))
+            })?;
+            let is_due = |record: &Record| end.is_none_or(|end| record.received_at() < end);
+            let (due, later) = changes.into_iter().partition(is_due);
+            records.extend::<Vec<Record>>(due);
+            changes = later;
+            self.seen.drop_from(&mut records);
+            self.observe(records, &mut judge.write().unwrap_or_else(PoisonError::into_inner));
+            match end {
+                Some(end) => from = end,
+                None => break,
+            }
+        }
+        self.behind = false;
         Ok(())
     }
 

@@ -151,7 +151,7 @@ fn known_at(fields: &Map<String, Value>, app: &App) -> Result<Option<Time>, Erro
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     match (fields.get("at").is_none_or(Value::is_null), text("service"), text("id")) {
         (true, Some(service), Some(id)) => {
-            let known = app.store.read::<_, Error>(|read| Ok(read.crash(service, id)?))?;
+            let known = app.store.read::<_, Error>(|read| Ok(read.crash_by_id_alone(service, id)?))?;
             Ok(known.map(|known| known.crash.at))
         }
         _ => Ok(None),
