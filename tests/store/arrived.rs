@@ -171,7 +171,7 @@ fn many_are_folded_part_by_part_and_every_row_of_counted_reports_is_full() {
         take(&mut keeper, store, vec![counted("late", 4)]);
         assert_eq!((anew(&mut rows), anew(&mut rows)), (1, 1), "what is not folded is no row yet");
         let fresh = keeper.fold(store, minute(60)).expect("folded").fresh;
-        let grown = 6_001 % 512;
+        let grown = 6_001 % 1_024;
         // Who was told of a report by the node that folded it reads neither its row nor what the node has yet to fold.
         let (mut told, (node, written)) = (rows.clone(), fresh.rows.expect("rows"));
         told.know(node, written.clone(), minute(0));
@@ -192,7 +192,7 @@ fn many_are_folded_part_by_part_and_every_row_of_counted_reports_is_full() {
         assert_eq!(anew(&mut told), grown + 1 + 1, "of a row that grew nobody was told");
         assert_eq!(other.fold(store, minute(60)).expect("folded").reports, 1);
         let held = 6_003_usize;
-        assert_eq!(keep(store, |tx| tx.drop_blocks(minute(99), 1_000)), held.div_ceil(512) + 1);
+        assert_eq!(keep(store, |tx| tx.drop_blocks(minute(99), 1_000)), held.div_ceil(1_024) + 1);
         assert_eq!(sums(store), [6_003, 6_003, 6_003, 0]);
     });
 }

@@ -167,14 +167,14 @@ fn rows_of_counted_reports_are_filled_and_dropped_with_their_ids_when_they_are_o
         let mut keeper = Keeper::new(Examples::new(1));
         for hour in 0..3 {
             let reports =
-                (0..600).map(|number| whole(crash(&format!("c{hour}-{number}"), minute(60 * hour), "S"))).collect();
+                (0..1_200).map(|number| whole(crash(&format!("c{hour}-{number}"), minute(60 * hour), "S"))).collect();
             take(&mut keeper, store, reports);
         }
         let count = || read(store, |read| read.crashes_between("relay", "production", minute(0), minute(999))).len();
-        assert_eq!(count(), 1_800);
+        assert_eq!(count(), 3_600);
         let dropped = keep(store, |tx| tx.drop_blocks(minute(60), 100));
-        assert_eq!(dropped, 2, "599 reports fill one row and begin another");
-        assert_eq!(count(), 1_201);
+        assert_eq!(dropped, 2, "1,199 reports fill one row and begin another");
+        assert_eq!(count(), 2_401);
         // Whoever still remembers the last of the rows does not bring it back with the next report.
         assert_eq!(keep(store, |tx| tx.drop_blocks(minute(999), 100)), 4);
         assert_eq!(count(), 3);
@@ -183,7 +183,7 @@ fn rows_of_counted_reports_are_filled_and_dropped_with_their_ids_when_they_are_o
         assert_eq!(keep(store, |tx| tx.drop_reports(minute(60), 100)), 1);
         assert_eq!(count(), 4);
         // Counts outlive what they count.
-        assert_eq!(read(store, |read| read.signature("relay", "S")).expect("kept").crashes, 1_802);
+        assert_eq!(read(store, |read| read.signature("relay", "S")).expect("kept").crashes, 3_602);
         let again = |id: &str, at| take(&mut Keeper::new(Examples::new(1)), store, vec![whole(crash(id, at, "S"))]).0;
         assert_eq!(again("later", minute(180)).repeats, 1, "a report of a younger row is still known");
         assert_eq!(again("c1-7", minute(60)).new, 1, "one that was dropped is not");
