@@ -106,8 +106,8 @@ const REMEMBERED: usize = 10_000;
 const LEFT_BEHIND: i64 = 15;
 
 /// As many noted reports are folded in one transaction, and the rest of the commit that the last of them came with. Their ids lie
-/// anywhere in the table of ids, and their counts are mostly the same rows: the more there are, the less is written for each. But
-/// SQLite's one writer is held meanwhile: with 4,096 there pages wait longer, and so does whoever is refused.
+/// on the same pages where they say the same seconds, and their counts are mostly the same rows: the more there are, the less is
+/// written for each. But SQLite's one writer is held meanwhile: with 4,096 there pages wait longer, and so does whoever is refused.
 pub fn folded_at_once(store: &Store) -> usize {
     match store.backend() {
         Backend::Sqlite(_) => 2_048,

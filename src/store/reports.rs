@@ -151,7 +151,7 @@ impl Report {
         told_mark(&self.crash.service, &self.crash.id, self.slot, self.crash.at)
     }
 
-    /// What may stand for it as well where it says no time that its sender stands for: it may be told after a client that did.
+    /// What its id may be noted under as well, where it comes from no client: it may tell again of a report that one sent.
     pub(super) fn heard_mark(&self) -> Option<i64> {
         let Report { crash, slot, .. } = self;
         (*slot == Slot::default()).then(|| mark(&crash.service, &crash.id, Slot::of(crash.at)))

@@ -239,9 +239,7 @@ impl Read<'_> {
     /// What is judged of crash reports and windows of exposure that reached us from one instant on and before another, as
     /// records in no order.
     pub fn telemetry_received(&mut self, from: Time, before: Time) -> Result<Vec<Record>, StoreError> {
-        let mut records = self.exposures_received((from, before))?;
-        records.extend(self.crashes_received((from, before), Rows::All)?.into_iter().map(Record::Crash));
-        Ok(records)
+        self.telemetry((from, before), Rows::All)
     }
 
     /// The same, for whoever reads part by part what there is and then what is new: the rows of counted reports are noted as read.
@@ -251,15 +249,17 @@ impl Read<'_> {
         before: Time,
         read: &mut RowsRead,
     ) -> Result<Vec<Record>, StoreError> {
-        let mut records = self.exposures_received((from, before))?;
-        records.extend(self.crashes_received((from, before), Rows::Noted(read))?.into_iter().map(Record::Crash));
-        Ok(records)
+        self.telemetry((from, before), Rows::Noted(read))
     }
 
     /// The same, for whoever reads the last seconds again and again: of counted reports those are left out that were read before.
     pub fn telemetry_anew(&mut self, from: Time, before: Time, read: &mut RowsRead) -> Result<Vec<Record>, StoreError> {
-        let mut records = self.exposures_received((from, before))?;
-        records.extend(self.crashes_received((from, before), Rows::Anew(read))?.into_iter().map(Record::Crash));
+        self.telemetry((from, before), Rows::Anew(read))
+    }
+
+    fn telemetry(&mut self, within: (Time, Time), rows: Rows<'_>) -> Result<Vec<Record>, StoreError> {
+        let mut records = self.exposures_received(within)?;
+        records.extend(self.crashes_received(within, rows)?.into_iter().map(Record::Crash));
         Ok(records)
     }
 

@@ -1,7 +1,7 @@
 //! What the judge was fed lately, so that what is read once more is not fed once more.
 
 use crate::{
-    domain::{Record, Time},
+    domain::{Record, Time, time},
     store::Quick,
 };
 use std::{
@@ -46,11 +46,11 @@ impl Seen {
         self.parts.clear();
     }
 
-    /// What makes a record the one that it is: a report's id, everything else's content.
+    /// What makes a record the one that it is: a report's id and time, everything else's content.
     fn key(&self, record: &Record) -> u64 {
         let mut hash = self.hasher.build_hasher();
         match record {
-            Record::Crash(it) => (&it.service, &it.id).hash(&mut hash),
+            Record::Crash(it) => (&it.service, &it.id, time::micros(it.at)).hash(&mut hash),
             other => other.content_hash().hash(&mut hash),
         }
         hash.finish()

@@ -129,7 +129,10 @@ fn what_its_own_node_hands_over_is_not_read_again_unless_it_was_dropped() {
 
 #[test]
 fn what_was_fed_long_ago_is_forgotten_by_its_arrival() {
-    let crash = |id: &str, second: i64| Record::Crash(crash(id, noon() + time::seconds(second)));
+    let crash = |id: &str, second: i64| {
+        let received_at = noon() + time::seconds(second);
+        Record::Crash(Crash { received_at, ..crash(id, noon()) })
+    };
     let mut seen = Seen::default();
     ["a", "b"].iter().zip([0, 25]).for_each(|(id, second)| seen.note(&crash(id, second)));
     let left = |seen: &Seen| {
@@ -138,6 +141,9 @@ fn what_was_fed_long_ago_is_forgotten_by_its_arrival() {
         records.iter().filter_map(|it| it.id().map(str::to_owned)).collect::<Vec<_>>()
     };
     assert_eq!(left(&seen), ["c"]);
+    let mut other = vec![Record::Crash(self::crash("a", noon() + time::seconds(1)))];
+    seen.drop_from(&mut other);
+    assert_eq!(other.len(), 1, "the same id with another time is another report");
     seen.forget(noon() + time::seconds(5));
     assert_eq!(left(&seen), ["c"]);
     seen.forget(noon() + time::seconds(20));
