@@ -2,7 +2,7 @@
 
 use super::{
     Read, StoreError, Tx, on_each,
-    schema::{flag_change, note, push, push_step},
+    schema::{flag_change, note, push, push_step, service},
 };
 use crate::domain::{
     Record, Time,
@@ -172,15 +172,11 @@ impl Read<'_> {
         rows.iter().map(|body| as_step(body)).collect()
     }
 
-    /// When pushes of these services moved in a range of time, in order: which push, when, and when that reached us.
-    pub fn when_moved(
-        &mut self,
-        services: &[String],
-        from: Time,
-        to: Time,
-    ) -> Result<Vec<(String, Time, Time)>, StoreError> {
+    /// When pushes of any service moved in a range of time, in order: which push, when, and when that reached us.
+    pub fn when_moved(&mut self, from: Time, to: Time) -> Result<Vec<(String, Time, Time)>, StoreError> {
+        // Steps lie by service: each one's part of the range is a seek.
         let rows: Vec<(String, i64, i64)> = on_each!(self.db, c => push_step::table
-            .filter(push_step::service.eq_any(services))
+            .filter(push_step::service.eq_any(service::table.select(service::slug)))
             .filter(push_step::at.between(time::micros(from), time::micros(to)))
             .order(push_step::at.asc())
             .select((push_step::push, push_step::at, push_step::received_at))
@@ -271,19 +267,23 @@ impl Read<'_> {
         Ok(flags)
     }
 
-    /// The flag changes of these services in a range of time, in order.
+    /// Flag changes of one service or of all in a range of time, in order.
     pub fn flag_changes_between(
         &mut self,
-        services: &[String],
+        service: Option<&str>,
         from: Time,
         to: Time,
     ) -> Result<Vec<FlagChanged>, StoreError> {
-        let rows: Vec<String> = on_each!(self.db, c => flag_change::table
-            .filter(flag_change::service.eq_any(services))
-            .filter(flag_change::at.between(time::micros(from), time::micros(to)))
-            .order(flag_change::at.asc())
-            .select(flag_change::body)
-            .load(c))?;
+        let rows: Vec<String> = on_each!(self.db, c => {
+            let between = flag_change::table
+                .filter(flag_change::at.between(time::micros(from), time::micros(to)))
+                .order(flag_change::at.asc())
+                .select(flag_change::body);
+            match service {
+                Some(one) => between.filter(flag_change::service.eq(one)).load(c),
+                None => between.filter(flag_change::service.eq_any(service::table.select(service::slug))).load(c),
+            }
+        })?;
         rows.iter().map(|body| as_flag_change(body)).collect()
     }
 

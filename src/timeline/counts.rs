@@ -8,6 +8,8 @@ use super::{
     svg::{Anchor, points},
     words::{clock, every, fitted, grouped, short, width_of},
 };
+use crate::domain::Time;
+use chrono::SecondsFormat;
 
 /// Total crashes by bucket, all releases; the pushed release's part lies on top.
 pub(super) fn totals(frame: &mut Frame<'_>, place: Place) {
@@ -143,6 +145,7 @@ fn falling(bars: &[(f64, f64)], x0: f64, x1: f64, lowest: f64) -> Option<(f64, f
 /// Opens a link to the crashes of a bucket, if the caller has a list of them; says whether it did.
 fn link(frame: &mut Frame<'_>, from: f64, to: f64, cell: Option<&str>, counts: (u64, u64)) -> bool {
     let (count, pushed) = counts;
+    let Some(list) = &frame.facts.crashes_href else { return false };
     let (from, to) = (frame.scale.time(from), frame.scale.time(to));
     let place = cell.map(|cell| format!(" in {cell}")).unwrap_or_default();
     let crashes = if count == 1 { "crash" } else { "crashes" };
@@ -150,10 +153,9 @@ fn link(frame: &mut Frame<'_>, from: f64, to: f64, cell: Option<&str>, counts: (
     if let (1.., Some(line)) = (pushed, frame.series.line(Class::Pushed)) {
         title += &format!(", {} of {}", grouped(pushed as f64), line.words());
     }
-    let Some(list) = &frame.facts.crashes_href else { return false };
     let join = if list.contains('?') { '&' } else { '?' };
-    let mut href =
-        format!("{list}{join}from={}&to={}", from.format("%Y-%m-%dT%H:%M:%SZ"), to.format("%Y-%m-%dT%H:%M:%SZ"));
+    let second = |at: Time| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let mut href = format!("{list}{join}from={}&to={}", second(from), second(to));
     if let Some(cell) = cell {
         href += "&cell=";
         href.extend(cell.bytes().map(encoded));

@@ -86,7 +86,7 @@ pub fn flag_history(flag: &FlagLine, from: Time, to: Time, until: Time, width: W
     let (left, right) = edges(width);
     let plot = width.px() - left - right;
     let scale = TimeScale::new(from, to, left, plot);
-    let series = Series::new(&facts, &scale);
+    let series = Series::new(&facts);
     let height = if narrow { 150.0 } else { 160.0 };
     let class = if narrow { "timeline narrow" } else { "timeline" };
     let svg = Svg::new(class, width.px(), height, &format!("Share of flag {} over time", flag.name));

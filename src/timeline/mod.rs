@@ -31,7 +31,7 @@ pub use facts::*;
 pub use flags::flag_history;
 pub use overview::{Overview, grain as overview_grain, overview};
 pub use paths::{PathKind, PathRow, paths};
-pub use service::service;
+pub use service::{service, service_at};
 pub use show::{Show, Width};
 pub use small::{Standing, chance, interval, spark, track};
 pub use words::{grouped, two_digits};

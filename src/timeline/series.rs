@@ -108,8 +108,9 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Adds everything up to the last instant that may be drawn.
-    pub(super) fn new(facts: &Facts, scale: &TimeScale) -> Series {
+    /// Adds everything up to the last instant that may be drawn, however wide that will be.
+    pub(super) fn new(facts: &Facts) -> Series {
+        let scale = TimeScale::new(facts.from, facts.to, 0.0, 1.0);
         let bucket = scale.bucket(BUCKETS);
         let trail = (bucket as f64).max(1800.0);
         let step = trail / (trail / (scale.seconds() / 960.0).max(15.0)).ceil();
@@ -128,7 +129,7 @@ impl Series {
             until,
         };
         let cells = ((trail + scale.seconds()) / step).ceil() as usize + 1;
-        series.add(facts, scale, cells);
+        series.add(facts, &scale, cells);
         series
     }
 

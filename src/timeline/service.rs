@@ -49,23 +49,29 @@ impl Lane<'_> {
 
 /// Draws the timeline of one service in one environment.
 pub fn service(facts: &Facts, width: Width, show: &Show) -> String {
-    compose(facts, width, show).done()
+    let [drawn] = service_at(facts, [width], show);
+    drawn
+}
+
+/// The same at several widths: what is drawn is summed once.
+pub fn service_at<const N: usize>(facts: &Facts, widths: [Width; N], show: &Show) -> [String; N] {
+    let series = Series::new(facts);
+    widths.map(|width| compose(facts, &series, width, show).done())
 }
 
 /// The picture before it is turned into text, so that tests can ask it what its labels cover.
-pub(super) fn compose(facts: &Facts, width: Width, show: &Show) -> Svg {
+pub(super) fn compose(facts: &Facts, series: &Series, width: Width, show: &Show) -> Svg {
     let narrow = width.is_narrow();
     let (left, right) = frame::edges(width);
     let plot = width.px() - left - right;
     let scale = TimeScale::new(facts.from, facts.to, left, plot);
-    let series = Series::new(facts, &scale);
     let class = if narrow { "timeline narrow" } else { "timeline" };
     let label = format!("Timeline of {} in {}", facts.service, facts.environment);
-    let harms = if show.regressions { frame::harms(facts, &scale, &series) } else { Vec::new() };
+    let harms = if show.regressions { frame::harms(facts, &scale, series) } else { Vec::new() };
     let mut frame = Frame {
         svg: Svg::new(class, width.px(), 0.0, &label),
         facts,
-        series: &series,
+        series,
         until: scale.at(series.until),
         scale,
         width,

@@ -1,6 +1,7 @@
 //! What every drawing must keep to, over a told story and over services of all kinds.
 
 use super::{
+    series::Series,
     service::compose,
     svg::Covered,
     told::{BASE, Dice, at, rolled_back, story},
@@ -16,7 +17,7 @@ const WIDTHS: [Width; 3] = [Width::Wide, Width::Report, Width::Narrow];
 
 /// Texts that cover each other, as pairs.
 fn overlaps(facts: &Facts, width: Width) -> Vec<(String, String)> {
-    let svg = compose(facts, width, &Show::EVERYTHING);
+    let svg = compose(facts, &Series::new(facts), width, &Show::EVERYTHING);
     let texts: Vec<&Covered> = svg.covered.iter().filter(|covered| !covered.text.trim().is_empty()).collect();
     let mut found = Vec::new();
     for (i, one) in texts.iter().enumerate() {
@@ -204,7 +205,7 @@ fn labels_of_steps_keep_apart_at_every_width() {
     for width in WIDTHS {
         assert_eq!(overlaps(&facts, width), []);
         let steps_only = Show { steps: true, continuations: true, ..Show::MEASURED };
-        let svg = compose(&facts, width, &steps_only);
+        let svg = compose(&facts, &Series::new(&facts), width, &steps_only);
         let labels = |text: &str| svg.covered.iter().filter(|covered| covered.text == text).count();
         let level = |percent: &str| {
             if width.is_narrow() {

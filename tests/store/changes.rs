@@ -112,10 +112,11 @@ fn steps_move_a_push_in_the_order_of_their_times_however_they_arrive() {
         assert_eq!(read(store, |read| read.steps("relay-118")), [first.clone(), later.clone()]);
         let standing = read(store, |read| read.push("relay-118")).expect("kept").standing;
         assert_eq!((standing.percent.value(), standing.since), (5.0, Some(minute(120))));
-        let relay = ["relay".to_owned()];
-        let moved = |services: &[String], to| read(store, |read| read.when_moved(services, minute(0), to));
-        assert_eq!(moved(&relay, minute(61)), [(first.push.clone(), first.at, first.received_at)]);
-        assert_eq!(moved(&["edge".to_owned()], minute(999)), []);
+        let moved = |from, to| read(store, |read| read.when_moved(minute(from), minute(to)));
+        let when = |it: &PushStep| (it.push.clone(), it.at, it.received_at);
+        assert_eq!(moved(0, 61), [when(&first)]);
+        assert_eq!(moved(0, 120), [when(&first), when(&later)]);
+        assert_eq!(moved(121, 999), []);
         assert_eq!(read(store, |read| read.steps_of_actor("dana@example.com", 1)), [later]);
     });
 }
@@ -152,6 +153,7 @@ fn flag_changes_are_found_by_service_flag_and_time() {
         for (change, name, service, at) in
             [("f-1", "wire-v2", "relay", 1), ("f-2", "blue", "web", 2), ("f-3", "wire-v2", "relay", 3)]
         {
+            keep(store, |tx| tx.ensure_service(service, service, minute(0)));
             assert_eq!(keep(store, |tx| tx.keep_flag_change(&flag(change, name, service, minute(at)))), Kept::New);
         }
         let known = flag("f-1", "wire-v2", "relay", minute(1));
@@ -170,9 +172,12 @@ fn flag_changes_are_found_by_service_flag_and_time() {
         let flags: Vec<(String, i64)> =
             read(store, |read| read.flags()).into_iter().map(|(it, count)| (it.change, count)).collect();
         assert_eq!(flags, [("f-3".to_owned(), 2), ("f-2".to_owned(), 1)], "each as it was last changed");
-        let services = ["relay".to_owned(), "web".to_owned()];
-        let between = read(store, |read| read.flag_changes_between(&services, minute(1), minute(2)));
-        assert_eq!(between.into_iter().map(|it| it.change).collect::<Vec<_>>(), ["f-1", "f-2"]);
+        let between = |service| {
+            let found = read(store, |read| read.flag_changes_between(service, minute(1), minute(2)));
+            found.into_iter().map(|it| it.change).collect::<Vec<_>>()
+        };
+        assert_eq!(between(Some("relay")), ["f-1"]);
+        assert_eq!(between(None), ["f-1", "f-2"]);
     });
 }
 

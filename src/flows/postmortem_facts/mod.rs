@@ -223,8 +223,7 @@ fn beside(
             beside.replies = read.replies(push)?;
         }
         Some(Trigger::Flag(change)) => {
-            let services = [change.service.clone()];
-            beside.changes = read.flag_changes_between(&services, from, to)?;
+            beside.changes = read.flag_changes_between(Some(&change.service), from, to)?;
             beside.changes.retain(|it| it.flag == change.flag && it.environment == change.environment);
         }
         None => {}

@@ -42,8 +42,6 @@ pub fn picture(
     let links = Links { site: String::new(), page: asked.href("") };
     let facts = drawn::facts(&loaded, &asked, &Roles::of(&loaded), zone, &links);
     let show = asked.marks.show();
-    Ok(Picture {
-        wide: timeline::service(&facts, Width::Report, &show),
-        narrow: timeline::service(&facts, Width::Narrow, &show),
-    })
+    let [wide, narrow] = timeline::service_at(&facts, [Width::Report, Width::Narrow], &show);
+    Ok(Picture { wide, narrow })
 }

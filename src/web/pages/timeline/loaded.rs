@@ -182,7 +182,6 @@ impl Loaded {
         let (from, to) = self.shown;
         let until = self.until;
         let here = self.service.service.clone();
-        let services: Vec<String> = read.services()?.into_iter().map(|service| service.service).collect();
         let mut ids: BTreeSet<String> = BTreeSet::new();
         let begun = read.pushes(&PushFilter {
             service: Some(here.clone()),
@@ -192,7 +191,7 @@ impl Loaded {
             ..PushFilter::default()
         })?;
         ids.extend(begun.into_iter().filter(|push| push.started.at >= from).map(|push| push.started.push));
-        let moves = read.when_moved(&services, from, to)?;
+        let moves = read.when_moved(from, to)?;
         let is_next = |push: &String, at: &Time| known_at.is_some_and(|known| *at > known) && ids.contains(push);
         self.next_step = moves.iter().filter(|(push, at, _)| is_next(push, at)).map(|(_, at, _)| *at).min();
         let known = |(_, at, received): &&(String, Time, Time)| *at <= until && *received <= until;
@@ -239,7 +238,7 @@ impl Loaded {
         for hold in &mut self.holds {
             hold.lifted = hold.lifted.take().filter(|lifted| lifted.at <= until);
         }
-        self.flags = self.read_flags(read, &services)?;
+        self.flags = self.read_flags(read)?;
         let mut notes = read.notes_between(&here, from, to.min(until))?;
         notes.retain(|note| note.received_at <= until);
         notes.retain(|note| note.service.is_some() || note.push.is_none() || self.is_ours(note.push.as_deref()));
@@ -251,10 +250,10 @@ impl Loaded {
         push.is_some_and(|id| self.pushes.iter().any(|(push, _)| push.started.push == id))
     }
 
-    fn read_flags(&self, read: &mut Read<'_>, services: &[String]) -> Result<Vec<Flag>, Error> {
+    fn read_flags(&self, read: &mut Read<'_>) -> Result<Vec<Flag>, Error> {
         let (from, to) = self.shown;
         let mut flags: BTreeMap<(u8, String, String), Vec<FlagChanged>> = BTreeMap::new();
-        for change in read.flag_changes_between(services, from, to.min(self.until))? {
+        for change in read.flag_changes_between(None, from, to.min(self.until))? {
             if change.environment != self.environment || change.received_at > self.until {
                 continue;
             }

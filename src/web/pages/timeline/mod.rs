@@ -158,12 +158,8 @@ impl Pictures {
         let show = asked.marks.show();
         let overview = drawn::overview(loaded);
         let strip = |width| overview.as_ref().map(|facts| timeline::overview(facts, width)).unwrap_or_default();
-        Pictures {
-            overview: strip(Width::Wide),
-            overview_narrow: strip(Width::Narrow),
-            wide: timeline::service(&facts, Width::Wide, &show),
-            narrow: timeline::service(&facts, Width::Narrow, &show),
-        }
+        let [wide, narrow] = timeline::service_at(&facts, [Width::Wide, Width::Narrow], &show);
+        Pictures { overview: strip(Width::Wide), overview_narrow: strip(Width::Narrow), wide, narrow }
     }
 }
 
