@@ -11,8 +11,6 @@ use std::{
 /// Signatures among the reports.
 const SIGNATURES: u64 = 200;
 
-/// When the first of the packed ones crashed, seconds since 1970.
-const CRASHED: u64 = 1_772_500_020;
 /// How many of them crash in a second: about as many as are sent in one, since a client reports a crash as soon as it can.
 const A_SECOND: u64 = 20_000;
 
@@ -26,13 +24,19 @@ pub enum Crashed {
 }
 
 impl Crashed {
-    fn at(self, number: u64, place: u64) -> u64 {
+    /// The second, since 1970, the first having crashed at another.
+    fn at(self, first: u64, number: u64, place: u64) -> u64 {
         let chance = mix(number);
         match self {
-            Crashed::InOrder => CRASHED + place / A_SECOND + chance % 2,
-            Crashed::Scattered => CRASHED + chance % 60,
+            Crashed::InOrder => first + place / A_SECOND + chance % 2,
+            Crashed::Scattered => first - chance % 60,
         }
     }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs())
 }
 
 /// Packed envelopes, one report each.
@@ -46,16 +50,19 @@ pub struct Bodies {
 }
 
 impl Bodies {
-    /// Packs this many, on all processors.
+    /// Packs this many, on all processors. They crash from now on, or have just crashed.
     pub fn pack(many: usize, crashed: Crashed) -> Bodies {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let run = u64::from(std::process::id()) << 32;
+        let (run, begun) = (u64::from(std::process::id()) << 32, now());
         let parts = std::thread::scope(|scope| {
             let each = many.div_ceil(threads).max(1);
             let pack = |first: usize| {
                 let places = first..many.min(first + each);
                 move || {
-                    let one = |place: usize| pack_at(run | place as u64, crashed.at(run | place as u64, place as u64));
+                    let one = |place: usize| {
+                        let number = run | place as u64;
+                        pack_at(number, crashed.at(begun, number, place as u64))
+                    };
                     places.map(one).collect::<Vec<_>>()
                 }
             };
@@ -76,10 +83,7 @@ impl Bodies {
     pub fn get(&self, number: usize) -> Option<Cow<'_, [u8]>> {
         match &self.packed_bodies {
             Some(bodies) => bodies.get(number).map(|body| Cow::Borrowed(body.as_slice())),
-            None => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(CRASHED, |it| it.as_secs());
-                Some(Cow::Owned(pack_at((u64::from(std::process::id()) << 32) | number as u64, now).1))
-            }
+            None => Some(Cow::Owned(pack_at((u64::from(std::process::id()) << 32) | number as u64, now()).1)),
         }
     }
 }
@@ -119,7 +123,7 @@ fn envelope(number: u64, crashed: u64) -> String {
     let crumbs: Vec<String> = (0..8)
         .map(|at| {
             format!(
-                r#"{{"timestamp":1772500000.{at}25,"category":"connection","level":"info","message":"peer {:04x} sent {} bytes"}}"#,
+                r#"{{"timestamp":{crashed}.{at}25,"category":"connection","level":"info","message":"peer {:04x} sent {} bytes"}}"#,
                 mix(chance + at) & 0xffff,
                 mix(chance + at) % 4096
             )

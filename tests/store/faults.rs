@@ -51,6 +51,13 @@ fn after_the_first_failure_nothing_is_written_until_the_file_was_opened_anew_and
 }
 
 #[test]
+fn sqlite_is_compiled_without_locks_for_what_no_two_threads_share() {
+    let options = TestDatabase::new(Engine::Sqlite).texts("select compile_options as t from pragma_compile_options");
+    let has = |option: &str| options.iter().any(|it| it == option);
+    assert!(has("THREADSAFE=2") && has("DEFAULT_MEMSTATUS=0") && !has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
+
+#[test]
 fn the_log_is_emptied_once_a_long_reader_ends_and_writes_go_on_meanwhile() {
     let database = TestDatabase::new(Engine::Sqlite);
     let store = database.open();

@@ -26,13 +26,16 @@ use crate::{
 };
 use actix_web::{
     HttpRequest, HttpResponse, guard,
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
     web::{self, Bytes, Data, ServiceConfig},
 };
 use one_by_one::OneByOne;
 use projects::{Project, Projects, look_up};
-use refusal::{Refusal, open};
-use serde_json::json;
+use refusal::{RATE_LIMITS, Refusal, open};
+use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -127,7 +130,7 @@ fn preflight() -> HttpResponse {
 
 fn wrong_method() -> HttpResponse {
     let mut answer = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Reports are sent here with POST.").answer();
-    answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST, OPTIONS"));
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, OPTIONS"));
     answer
 }
 
@@ -146,12 +149,20 @@ async fn enter(app: Data<App>, request: HttpRequest, payload: web::Payload) -> H
         _ => return wrong_method(),
     }
     match take(kind, &app, &request, project, payload).await {
-        Ok(Some(id)) => {
-            open(StatusCode::OK).insert_header(("X-Sentry-Rate-Limits", NOT_STORED)).json(json!({ "id": id }))
+        Ok(id) => {
+            let limits = (HeaderName::from_static(RATE_LIMITS), HeaderValue::from_static(NOT_STORED));
+            open(StatusCode::OK).insert_header(limits).json(Accepted { id })
         }
-        Ok(None) => open(StatusCode::OK).insert_header(("X-Sentry-Rate-Limits", NOT_STORED)).json(json!({})),
         Err(refusal) => refusal.answer(),
     }
+}
+
+/// What is answered after the commit.
+#[derive(Serialize)]
+struct Accepted {
+    /// The event's id, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 /// Takes one request in. Gives back the event's id, where there is one, after it is committed.

@@ -9,13 +9,18 @@ use crate::{
 };
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
 };
 use serde_json::json;
 
 /// When a client may try again, seconds.
 const AGAIN: u64 = 5;
 
+/// The header in which clients are told what not to send for a while.
+pub(super) const RATE_LIMITS: &str = "x-sentry-rate-limits";
 /// The limits that clients are told: categories, scope and reason. No category means all of them.
 const QUEUE_FULL: &str = ":key:queue_full";
 const OVER_QUOTA: &str = "error:key:over_quota";
@@ -60,7 +65,7 @@ impl Refusal {
             answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         if let (Some(limit), Some(seconds)) = (self.limit, self.again) {
-            answer.insert_header(("X-Sentry-Rate-Limits", format!("{seconds}:{limit}")));
+            answer.insert_header((RATE_LIMITS, format!("{seconds}:{limit}")));
         }
         answer.insert_header(("X-Sentry-Error", ascii(&self.detail)));
         answer.json(json!({ "detail": self.detail }))
@@ -133,10 +138,14 @@ impl From<NotTaken> for Refusal {
 
 /// An answer that a browser of any origin may read.
 pub(super) fn open(status: StatusCode) -> HttpResponseBuilder {
+    const EXPOSED: &str = "X-Sentry-Error, X-Sentry-Rate-Limits, Retry-After";
     let mut answer = HttpResponse::build(status);
-    answer
-        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .insert_header((header::ACCESS_CONTROL_EXPOSE_HEADERS, "X-Sentry-Error, X-Sentry-Rate-Limits, Retry-After"))
-        .insert_header(("cross-origin-resource-policy", "cross-origin"));
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED),
+        (header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"),
+    ] {
+        answer.insert_header((name, HeaderValue::from_static(value)));
+    }
     answer
 }
