@@ -26,14 +26,16 @@ const SLOW: usize = 2_000;
 /// How many times as many connections as in a full load.
 const TIMES: usize = 5;
 const PAGES: [&str; 2] = ["/services/relay/production", "/pushes/relay-118"];
-/// How long a reader looks at a page before the next.
-const LOOKS: Duration = Duration::from_millis(100);
+/// How long a reader looks at a page before the next, and how long each page is read: a few hundred times, of which the slowest
+/// hundredth says something.
+const LOOKS: Duration = Duration::from_millis(40);
+const READ: Duration = Duration::from_secs(14);
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Runs it all and prints what was found.
 pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let bodies = Arc::new(Bodies::pack((80_000 * seconds as usize).min(800_000), Crashed::InOrder));
+    let bodies = Arc::new(Bodies::pack((160_000 * seconds as usize).min(1_400_000), Crashed::InOrder));
     on_disk(program, folder.path(), &bodies, connections, seconds)?;
     let database = folder.path().join("storm.sqlite3");
     with_the_story(program, &database)?;
@@ -50,7 +52,7 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
     println!("at rest, the told story in its database: {:.1} MiB", server.memory()?.1);
     let cookie = sign_in(&server)?;
     println!("just after somebody signed in: {:.1} MiB", server.memory()?.1);
-    let quiet = read_pages(&server, &cookie, seconds)?;
+    let quiet = read_pages(&server, &cookie, READ)?;
     let sent = Arc::<AtomicUsize>::default();
     let length = Duration::from_secs(seconds);
     let disk = Disk::measure(folder.path())?;
@@ -70,7 +72,8 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
         half.refused
     );
     let (half, stormy) = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| read_pages(&server, &cookie, seconds));
+        let reading = scope.spawn(|| read_pages(&server, &cookie, READ));
+        let length = READ * PAGES.len() as u32;
         let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent);
         (half, reading.join().unwrap_or_else(|_| Err("a reader panicked".into())))
     });
@@ -78,7 +81,9 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
     println!("half load and somebody who reads pages: {:.0} a second, p99 {}", rate(&half), millis(&half, 0.99));
     for (page, (before, meanwhile)) in PAGES.iter().zip(quiet.iter().zip(&stormy)) {
         println!(
-            "{page}: p99 {} quiet, {} at half load, {:.1} times",
+            "{page}: p50 {} quiet, {} at half load; p99 {} quiet, {} at half load, {:.1} times",
+            millis(before, 0.5),
+            millis(meanwhile, 0.5),
             millis(before, 0.99),
             millis(meanwhile, 0.99),
             meanwhile.percentile(0.99).as_secs_f64() / before.percentile(0.99).as_secs_f64()
@@ -88,7 +93,7 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
     let ending = Arc::<AtomicBool>::default();
     let dawdling = dawdle(&server, ending.clone());
     let (over, stormy) = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| read_pages(&server, &cookie, seconds));
+        let reading = scope.spawn(|| read_pages(&server, &cookie, length / PAGES.len() as u32));
         let plan = Plan { connections: TIMES * connections, length, every: None };
         let over = senders::send(&server, &plan, &bodies, &sent);
         (over, reading.join().unwrap_or_else(|_| Err("a reader panicked".into())))
@@ -180,8 +185,7 @@ pub fn sign_in(server: &Server) -> Result<String, String> {
     Ok(set.split(';').next().unwrap_or(set).to_owned())
 }
 
-fn read_pages(server: &Server, cookie: &str, seconds: u64) -> Result<Vec<Sent>, String> {
-    let each = Duration::from_secs_f64(seconds as f64 / PAGES.len() as f64);
+fn read_pages(server: &Server, cookie: &str, each: Duration) -> Result<Vec<Sent>, String> {
     PAGES.iter().map(|page| pages::read(server, page, Some(cookie), (1, LOOKS), each)).collect()
 }
 
