@@ -17,8 +17,8 @@ pub struct Retention {
 
 /// Reports that are dropped in one transaction.
 const REPORTS: i64 = 1_000;
-/// Rows of counted reports that are dropped in one transaction, each of up to a few hundred.
-const BLOCKS: i64 = 8;
+/// Rows of counted reports that are dropped in one transaction, each of up to a thousand.
+const BLOCKS: i64 = 4;
 
 /// Drops some of what is too old. Whether there may be more.
 pub fn prune_telemetry(store: &Store, retention: Retention, now: Time) -> Result<bool, StoreError> {

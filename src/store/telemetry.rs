@@ -71,6 +71,8 @@ pub(super) fn one_after_another(
     Ok(found)
 }
 
+/// As many rows of counted reports are read at once, however few they hold.
+const MOST_ROWS: i64 = 400;
 /// How much of the oldest telemetry is dropped at once, microseconds of time.
 const AT_ONCE: i64 = 3_600_000_000;
 
@@ -289,14 +291,19 @@ impl Read<'_> {
             .offset(count)
             .first(c)
             .optional())?;
-        // Each of these rows holds up to a few hundred.
-        let counted: Option<i64> = on_each!(self.db, c => report_block::table
+        let rows: Vec<(i64, i64)> = on_each!(self.db, c => report_block::table
             .filter(report_block::last_received.ge(from))
             .order(report_block::last_received.asc())
-            .select(report_block::last_received)
-            .offset(count / 200)
-            .first(c)
-            .optional())?;
+            .select((report_block::last_received, report_block::reports))
+            .limit(MOST_ROWS)
+            .load(c))?;
+        // Rows are full in a storm, and hold a few reports each where many services send a few.
+        let mut held = 0_i64;
+        let beyond = rows.iter().find(|(_, reports)| {
+            held = held.saturating_add(*reports);
+            held > count
+        });
+        let counted = beyond.or(rows.get(MOST_ROWS as usize - 1)).map(|(last, _)| *last);
         let windows: Option<i64> = on_each!(self.db, c => exposure::table
             .filter(exposure::received_at.ge(from))
             .order(exposure::received_at.asc())

@@ -33,7 +33,7 @@ const BATCH: usize = 256;
 const LINGER: Duration = Duration::from_millis(2);
 /// How often what is too old is looked for, and how often while there is more of it.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
-const PRUNE_ON: Duration = Duration::from_millis(500);
+const PRUNE_ON: Duration = Duration::from_millis(250);
 
 struct Waiting {
     delivery: Delivery,

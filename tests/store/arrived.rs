@@ -198,6 +198,26 @@ fn many_are_folded_part_by_part_and_every_row_of_counted_reports_is_full() {
 }
 
 #[test]
+fn parts_of_what_arrived_are_of_about_as_many_reports_as_asked_however_many_share_a_row() {
+    on_both(|store| {
+        let mut keeper = Keeper::new(Examples::new(1));
+        let ever = minute(-1);
+        take(&mut keeper, store, (0..6_000).map(|number| counted(&format!("c{number}"), number / 700)).collect());
+        while keeper.fold(store, minute(60)).expect("folded").reports > 0 {}
+        let end = read(store, |read| read.arrivals_end(ever, 2_000));
+        assert_eq!(end, Some(minute(2)), "two rows of 1,024 are more than that");
+        assert_eq!(read(store, |read| read.telemetry_received(ever, minute(2))).len(), 1_400);
+        assert_eq!(read(store, |read| read.arrivals_end(ever, 6_000)), None);
+        // Each of these has a row of its own.
+        take(&mut keeper, store, (1..500).map(|number| counted(&format!("r{number}"), 100 + number * 11)).collect());
+        while keeper.fold(store, minute(9_999)).expect("folded").reports > 0 {}
+        let end = read(store, |read| read.arrivals_end(minute(50), 20_000)).expect("a part of them");
+        let part = read(store, |read| read.telemetry_received(minute(50), end)).len();
+        assert!((100..=499).contains(&part), "{part}");
+    });
+}
+
+#[test]
 fn what_a_node_left_behind_is_folded_once_by_whoever_finds_it() {
     on_both(|store| {
         let (mut gone, mut here) = (Keeper::new(Examples::new(1)), Keeper::new(Examples::new(1)));
