@@ -58,6 +58,11 @@ impl Sent {
         self.refusals.extend(other.refusals);
     }
 
+    /// The same, if anything was answered with 2xx.
+    pub fn some(self, whose: &str) -> Result<Sent, String> {
+        if self.accepted > 0 { Ok(self) } else { Err(format!("{whose} took nothing; {} were refused", self.refused)) }
+    }
+
     /// The same, once all have ended.
     pub fn after(mut self, lasted: Duration) -> Sent {
         self.lasted = lasted;

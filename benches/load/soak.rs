@@ -100,11 +100,13 @@ fn left(file: &Path) -> Result<i64, String> {
     number(&mut open(file)?, &format!("select count(*) as number from report where {old}"))
 }
 
-fn open(file: &Path) -> Result<SqliteConnection, String> {
+/// A connection to a SQLite file.
+pub fn open(file: &Path) -> Result<SqliteConnection, String> {
     SqliteConnection::establish(&file.to_string_lossy()).map_err(|error| error.to_string())
 }
 
-fn number(db: &mut SqliteConnection, query: &str) -> Result<i64, String> {
+/// What a query gives as `number`.
+pub fn number(db: &mut SqliteConnection, query: &str) -> Result<i64, String> {
     #[derive(diesel::QueryableByName)]
     struct Row {
         #[diesel(sql_type = diesel::sql_types::BigInt)]

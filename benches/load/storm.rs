@@ -21,21 +21,40 @@ use std::{
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-/// Senders that dawdle: each sends its head and then a byte a second.
-const SLOW: usize = 2_000;
 /// How many times as many connections as in a full load.
 const TIMES: usize = 5;
 const PAGES: [&str; 2] = ["/services/relay/production", "/pushes/relay-118"];
-/// How long a reader looks at a page before the next, and how long each page is read: a few hundred times, of which the slowest
-/// hundredth says something.
+/// How long a reader looks at a page before the next.
 const LOOKS: Duration = Duration::from_millis(40);
-const READ: Duration = Duration::from_secs(14);
 const PASSWORD: &str = "correct horse battery staple";
 
+/// How much of everything.
+pub struct Size {
+    /// Connections under full and under half load.
+    pub connections: usize,
+    /// How long each part lasts, seconds.
+    pub seconds: u64,
+    /// How long each page is read, before the storm and in it.
+    pub reading: Duration,
+    /// How many reports are made beforehand.
+    pub bodies: usize,
+    /// Senders that dawdle: each sends its head and then a byte a second.
+    pub slow: usize,
+}
+
+impl Size {
+    /// Of the figures: each page is read a few hundred times, of which the slowest hundredth says something.
+    pub fn full(connections: usize, seconds: u64) -> Size {
+        let bodies = (160_000 * seconds as usize).min(1_400_000);
+        Size { connections, seconds, reading: Duration::from_secs(14), bodies, slow: 2000 }
+    }
+}
+
 /// Runs it all and prints what was found.
-pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), String> {
+pub fn run(program: &Path, size: &Size) -> Result<(), String> {
+    let Size { connections, seconds, reading, .. } = *size;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let bodies = Arc::new(Bodies::pack((160_000 * seconds as usize).min(1_400_000), Crashed::InOrder));
+    let bodies = Arc::new(Bodies::pack(size.bodies, Crashed::InOrder));
     on_disk(program, folder.path(), &bodies, connections, seconds)?;
     let database = folder.path().join("storm.sqlite3");
     with_the_story(program, &database)?;
@@ -52,18 +71,18 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
     println!("at rest, the told story in its database: {:.1} MiB", server.memory()?.1);
     let cookie = sign_in(&server)?;
     println!("just after somebody signed in: {:.1} MiB", server.memory()?.1);
-    let quiet = read_pages(&server, &cookie, READ)?;
+    let quiet = read_pages(&server, &cookie, reading)?;
     let sent = Arc::<AtomicUsize>::default();
     let length = Duration::from_secs(seconds);
     let disk = Disk::measure(folder.path())?;
 
-    let full = senders::send(&server, &Plan { connections, length, every: None }, &bodies, &sent)?;
+    let full = senders::send(&server, &Plan { connections, length, every: None }, &bodies, &sent)?.some("full load")?;
     let most = rate(&full);
     println!("full load, {connections} connections: {most:.0} a second, p99 {}", millis(&full, 0.99));
     println!("the most memory by then: {:.1} MiB; fdatasync median {:.0} µs", server.memory()?.0, disk.median_micros);
 
     let every = Some(Duration::from_secs_f64(connections as f64 / (most / 2.0)));
-    let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent)?;
+    let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent)?.some("half load")?;
     println!(
         "half load: {:.0} a second, p50 {}, p99 {}, {} refused",
         rate(&half),
@@ -72,12 +91,12 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
         half.refused
     );
     let (half, stormy) = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| read_pages(&server, &cookie, READ));
-        let length = READ * PAGES.len() as u32;
+        let reader = scope.spawn(|| read_pages(&server, &cookie, reading));
+        let length = reading * PAGES.len() as u32;
         let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent);
-        (half, reading.join().unwrap_or_else(|_| Err("a reader panicked".into())))
+        (half, reader.join().unwrap_or_else(|_| Err("a reader panicked".into())))
     });
-    let (half, stormy) = (half?, stormy?);
+    let (half, stormy) = (half?.some("half load beside a reader")?, stormy?);
     println!("half load and somebody who reads pages: {:.0} a second, p99 {}", rate(&half), millis(&half, 0.99));
     for (page, (before, meanwhile)) in PAGES.iter().zip(quiet.iter().zip(&stormy)) {
         println!(
@@ -91,16 +110,16 @@ pub fn run(program: &Path, connections: usize, seconds: u64) -> Result<(), Strin
     }
 
     let ending = Arc::<AtomicBool>::default();
-    let dawdling = dawdle(&server, ending.clone());
+    let dawdling = dawdle(&server, size.slow, ending.clone());
     let (over, stormy) = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| read_pages(&server, &cookie, length / PAGES.len() as u32));
+        let reader = scope.spawn(|| read_pages(&server, &cookie, length / PAGES.len() as u32));
         let plan = Plan { connections: TIMES * connections, length, every: None };
         let over = senders::send(&server, &plan, &bodies, &sent);
-        (over, reading.join().unwrap_or_else(|_| Err("a reader panicked".into())))
+        (over, reader.join().unwrap_or_else(|_| Err("a reader panicked".into())))
     });
     ending.store(true, Ordering::Relaxed);
     let slow = dawdling.join().map_err(|_| "a slow sender panicked".to_owned())?;
-    let (over, stormy) = (over?, stormy?);
+    let (over, stormy) = (over?.some("too much")?, stormy?);
     println!(
         "{TIMES} times as many connections and {slow} that dawdle: {:.0} a second taken, {:.2} of the most; {} refused, p99 of refusals {}",
         rate(&over),
@@ -127,7 +146,7 @@ fn on_disk(
         let target = Target { program, database: "sqlite", folder, round, examples: Some(examples), days: FOR_GOOD };
         let server = Server::program(&target)?;
         let plan = Plan { connections, length: Duration::from_secs(2 * seconds), every: None };
-        let sent = senders::send(&server, &plan, bodies, &Arc::default())?;
+        let sent = senders::send(&server, &plan, bodies, &Arc::default())?.some(what)?;
         server.stop()?;
         let size = |end: &str| {
             std::fs::metadata(folder.join(format!("load-{round}.sqlite3{end}"))).map_or(0, |it| it.len()) as f64
@@ -186,18 +205,22 @@ pub fn sign_in(server: &Server) -> Result<String, String> {
 }
 
 fn read_pages(server: &Server, cookie: &str, each: Duration) -> Result<Vec<Sent>, String> {
-    PAGES.iter().map(|page| pages::read(server, page, Some(cookie), (1, LOOKS), each)).collect()
+    let read = |page: &&str| {
+        let looks = pages::read(server, page, Some(cookie), (1, LOOKS), each)?.some(page)?;
+        if looks.refused > 0 { Err(format!("{page}: {} answers were no page", looks.refused)) } else { Ok(looks) }
+    };
+    PAGES.iter().map(read).collect()
 }
 
 /// Connections that send next to nothing, until the end. How many there were.
-fn dawdle(server: &Server, ending: Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
+fn dawdle(server: &Server, slow: usize, ending: Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
     let (address, path) = (server.address, server.path.clone());
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return 0 };
         runtime.block_on(async {
-            let mut open = Vec::with_capacity(SLOW);
+            let mut open = Vec::with_capacity(slow);
             let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 5000\r\n\r\n{{");
-            for _ in 0..SLOW {
+            for _ in 0..slow {
                 if let Ok(mut stream) = TcpStream::connect(address).await
                     && stream.write_all(head.as_bytes()).await.is_ok()
                 {
