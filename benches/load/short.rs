@@ -2,7 +2,7 @@
 //! still work, and whether what was acknowledged under load is there.
 
 use crate::{
-    bodies::{Bodies, Crashed},
+    bodies::Bodies,
     pages,
     senders::{self, Plan},
     servers::{FOR_GOOD, Server, Target},
@@ -13,7 +13,6 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 const CONNECTIONS: usize = 16;
 const SECOND: Duration = Duration::from_secs(1);
-const BODIES: usize = 40_000;
 
 /// Runs it.
 ///
@@ -21,8 +20,8 @@ const BODIES: usize = 40_000;
 /// A part that does not work, or reports that were acknowledged and are not there once each.
 pub fn run(program: &Path) -> Result<(), String> {
     acknowledged(program)?;
-    let (connections, slow) = (CONNECTIONS, 50);
-    storm::run(program, &Size { connections, seconds: 1, reading: SECOND, bodies: BODIES, slow })?;
+    let (connections, bodies) = (CONNECTIONS, Arc::new(Bodies::endless()));
+    storm::run(program, &Size { connections, seconds: 1, reading: SECOND, bodies, slow: 50 })?;
     pages::told_story(program, 1)
 }
 
@@ -35,7 +34,7 @@ fn acknowledged(program: &Path) -> Result<(), String> {
     let (folder, examples) = (folder.path(), Some("1"));
     let target = Target { program, database: &url, folder, round: 0, examples, days: FOR_GOOD };
     let plan = Plan { connections: CONNECTIONS, length: 4 * SECOND, every: None };
-    let bodies = Arc::new(Bodies::pack(BODIES, Crashed::InOrder));
+    let bodies = Arc::new(Bodies::endless());
     let bare = senders::send(&Server::bare()?, &plan, &bodies, &Arc::default())?.some("the bare handler")?;
     let server = Server::program(&target)?;
     let sent = senders::send(&server, &plan, &bodies, &Arc::default())?.some("the program")?;

@@ -36,8 +36,8 @@ pub struct Size {
     pub seconds: u64,
     /// How long each page is read, before the storm and in it.
     pub reading: Duration,
-    /// How many reports are made beforehand.
-    pub bodies: usize,
+    /// What is sent.
+    pub bodies: Arc<Bodies>,
     /// Senders that dawdle: each sends its head and then a byte a second.
     pub slow: usize,
 }
@@ -45,17 +45,17 @@ pub struct Size {
 impl Size {
     /// Of the figures: each page is read a few hundred times, of which the slowest hundredth says something.
     pub fn full(connections: usize, seconds: u64) -> Size {
-        let bodies = (160_000 * seconds as usize).min(1_400_000);
+        let many = (200_000 * seconds as usize).min(2_000_000);
+        let bodies = Arc::new(Bodies::pack(many, Crashed::InOrder));
         Size { connections, seconds, reading: Duration::from_secs(14), bodies, slow: 2000 }
     }
 }
 
 /// Runs it all and prints what was found.
 pub fn run(program: &Path, size: &Size) -> Result<(), String> {
-    let Size { connections, seconds, reading, .. } = *size;
+    let Size { connections, seconds, reading, ref bodies, .. } = *size;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let bodies = Arc::new(Bodies::pack(size.bodies, Crashed::InOrder));
-    on_disk(program, folder.path(), &bodies, connections, seconds)?;
+    on_disk(program, folder.path(), bodies, connections, seconds)?;
     let database = folder.path().join("storm.sqlite3");
     with_the_story(program, &database)?;
     let target = Target {
@@ -76,13 +76,13 @@ pub fn run(program: &Path, size: &Size) -> Result<(), String> {
     let length = Duration::from_secs(seconds);
     let disk = Disk::measure(folder.path())?;
 
-    let full = senders::send(&server, &Plan { connections, length, every: None }, &bodies, &sent)?.some("full load")?;
+    let full = senders::send(&server, &Plan { connections, length, every: None }, bodies, &sent)?.some("full load")?;
     let most = rate(&full);
     println!("full load, {connections} connections: {most:.0} a second, p99 {}", millis(&full, 0.99));
     println!("the most memory by then: {:.1} MiB; fdatasync median {:.0} µs", server.memory()?.0, disk.median_micros);
 
     let every = Some(Duration::from_secs_f64(connections as f64 / (most / 2.0)));
-    let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent)?.some("half load")?;
+    let half = senders::send(&server, &Plan { connections, length, every }, bodies, &sent)?.some("half load")?;
     println!(
         "half load: {:.0} a second, p50 {}, p99 {}, {} refused",
         rate(&half),
@@ -90,36 +90,36 @@ pub fn run(program: &Path, size: &Size) -> Result<(), String> {
         millis(&half, 0.99),
         half.refused
     );
-    let (half, stormy) = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_pages(&server, &cookie, reading));
-        let length = reading * PAGES.len() as u32;
-        let half = senders::send(&server, &Plan { connections, length, every }, &bodies, &sent);
-        (half, reader.join().unwrap_or_else(|_| Err("a reader panicked".into())))
-    });
-    let (half, stormy) = (half?.some("half load beside a reader")?, stormy?);
-    println!("half load and somebody who reads pages: {:.0} a second, p99 {}", rate(&half), millis(&half, 0.99));
-    for (page, (before, meanwhile)) in PAGES.iter().zip(quiet.iter().zip(&stormy)) {
-        println!(
-            "{page}: p50 {} quiet, {} at half load; p99 {} quiet, {} at half load, {:.1} times",
-            millis(before, 0.5),
-            millis(meanwhile, 0.5),
-            millis(before, 0.99),
-            millis(meanwhile, 0.99),
-            meanwhile.percentile(0.99).as_secs_f64() / before.percentile(0.99).as_secs_f64()
-        );
+    let beside = |plan: &Plan, each| {
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read_pages(&server, &cookie, each));
+            let sent = senders::send(&server, plan, bodies, &sent)?.some("a server that is read meanwhile")?;
+            Ok::<_, String>((sent, reader.join().unwrap_or_else(|_| Err("a reader panicked".into()))?))
+        })
+    };
+    for (load, every, each) in [("half load", every, reading), ("full load", None, reading / 2)] {
+        let plan = Plan { connections, length: each * PAGES.len() as u32, every };
+        let (sent, meanwhile) = beside(&plan, each)?;
+        println!("{load} and somebody who reads pages: {:.0} a second, p99 {}", rate(&sent), millis(&sent, 0.99));
+        for (page, (before, meanwhile)) in PAGES.iter().zip(quiet.iter().zip(&meanwhile)) {
+            println!(
+                "{page}: p50 {} quiet, {} at {load}; p99 {} quiet, {} at {load}, {:.1} times",
+                millis(before, 0.5),
+                millis(meanwhile, 0.5),
+                millis(before, 0.99),
+                millis(meanwhile, 0.99),
+                meanwhile.percentile(0.99).as_secs_f64() / before.percentile(0.99).as_secs_f64()
+            );
+        }
     }
 
     let ending = Arc::<AtomicBool>::default();
     let dawdling = dawdle(&server, size.slow, ending.clone());
-    let (over, stormy) = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_pages(&server, &cookie, length / PAGES.len() as u32));
-        let plan = Plan { connections: TIMES * connections, length, every: None };
-        let over = senders::send(&server, &plan, &bodies, &sent);
-        (over, reader.join().unwrap_or_else(|_| Err("a reader panicked".into())))
-    });
+    let plan = Plan { connections: TIMES * connections, length, every: None };
+    let over = beside(&plan, length / PAGES.len() as u32);
     ending.store(true, Ordering::Relaxed);
     let slow = dawdling.join().map_err(|_| "a slow sender panicked".to_owned())?;
-    let (over, stormy) = (over?.some("too much")?, stormy?);
+    let (over, stormy) = over?;
     println!(
         "{TIMES} times as many connections and {slow} that dawdle: {:.0} a second taken, {:.2} of the most; {} refused, p99 of refusals {}",
         rate(&over),
